@@ -1,0 +1,1 @@
+"""Every behaviour of authcore that a user can see over HTTP, to hold an adapter against."""

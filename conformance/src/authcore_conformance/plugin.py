@@ -1,0 +1,112 @@
+"""The pytest plugin: which drivers and databases the suite runs against.
+
+`pytest --pyargs authcore_conformance.suite --authcore-driver module:Class [--authcore-database sqlite|postgresql]`
+
+Loaded in every test run where the package is installed, so it imports nothing of weight and adds no fixture: those
+stand in `authcore_conformance.fixtures`, which the suite's own conftest brings in.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from typing import TYPE_CHECKING
+
+import pytest
+
+if TYPE_CHECKING:
+    from authcore_conformance.driver import Driver
+
+REFERENCE = "authcore_conformance.core_driver:CoreDriver"
+DATABASES = ("sqlite", "postgresql")
+_drivers = pytest.StashKey[dict[str, "Driver"]]()
+
+pytest.register_assert_rewrite(
+    "authcore_conformance.client", "authcore_conformance.world", "authcore_conformance.scenes"
+)
+
+
+def pytest_addoption(parser: pytest.Parser) -> None:
+    """Add the suite's options."""
+    group = parser.getgroup("authcore")
+    group.addoption(
+        "--authcore-driver",
+        action="append",
+        default=[],
+        metavar="MODULE:CLASS",
+        help="hold this adapter's driver against the suite; may be given several times",
+    )
+    group.addoption(
+        "--authcore-database",
+        action="append",
+        default=[],
+        choices=DATABASES,
+        help="run on this database (sqlite unless told otherwise); may be given several times",
+    )
+    group.addoption(
+        "--authcore-golden-write",
+        action="store_true",
+        help="write the golden transcripts anew, from what the one driver answers",
+    )
+    parser.addini("authcore_drivers", "drivers that the suite runs against", type="linelist", default=[])
+
+
+def pytest_configure(config: pytest.Config) -> None:
+    """Declare the suite's marker, and refuse golden files from anybody but the reference."""
+    config.stash[_drivers] = {}
+    if config.getoption("--authcore-golden-write") and config.getoption("--authcore-driver") != [REFERENCE]:
+        raise pytest.UsageError(f"--authcore-golden-write is for {REFERENCE} alone: name it with --authcore-driver.")
+    config.addinivalue_line(
+        "markers", "needs(capability): the test runs as strict xfail for a driver that declares the capability a gap"
+    )
+
+
+@pytest.hookimpl(tryfirst=True)
+def pytest_collection(session: pytest.Session) -> None:
+    """Make the drivers that are named, so that a wrong name ends the run before anything is collected."""
+    if session.config.getoption("--authcore-driver") or session.config.getini("authcore_drivers"):
+        drivers(session.config)
+
+
+def drivers(config: pytest.Config) -> dict[str, Driver]:
+    """Answer the drivers of this run by what names them, each made once; raise UsageError for a wrong one."""
+    found = config.stash[_drivers]
+    for text in config.getoption("--authcore-driver") or config.getini("authcore_drivers"):
+        if text not in found:
+            found[text] = load(text)
+    if not found:
+        raise pytest.UsageError(
+            f"The conformance suite needs a driver: pass --authcore-driver module:Class, such as {REFERENCE}."
+        )
+    return found
+
+
+def databases(config: pytest.Config) -> tuple[str, ...]:
+    """Answer the databases of this run."""
+    return tuple(dict.fromkeys(config.getoption("--authcore-database"))) or ("sqlite",)
+
+
+def load(text: str) -> Driver:
+    """Make the driver that `module:Class` names; raise UsageError with what is wrong."""
+    from importlib import import_module
+
+    module, _, name = text.partition(":")
+    try:
+        kind = getattr(import_module(module), name)
+    except (ImportError, AttributeError, ValueError) as error:
+        raise pytest.UsageError(f"--authcore-driver {text}: write module:Class of a driver ({error}).") from None
+    driver: Driver = kind()
+    for fault in _faults(driver):
+        raise pytest.UsageError(f"--authcore-driver {text}: {fault}")
+    return driver
+
+
+def _faults(driver: Driver) -> Iterator[str]:
+    from authcore_conformance.driver import CAPABILITIES
+
+    if driver.mode not in ("blocking", "threads", "asyncio"):
+        yield f"its mode is {driver.mode!r}; write blocking, threads or asyncio."
+    for gap, reason in driver.gaps.items():
+        if gap not in CAPABILITIES:
+            yield f"its gap {gap!r} is no capability; the suite knows {', '.join(sorted(CAPABILITIES))}."
+        if not reason.strip():
+            yield f"its gap {gap!r} has no reason."

@@ -1,0 +1,138 @@
+"""The scenarios whose transcripts are kept: each tells one story, and draws nothing but from the seeded ports."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from datetime import timedelta
+
+from authcore import Password, Sessions
+from authcore_conformance.client import Client, Transport, challenge_id
+from authcore_conformance.world import EMAIL, PASSWORD, World
+
+WRONG = "not the right letters"
+
+
+def signing_up(world: World, transport: Transport) -> None:
+    """Sign up, fail, ask again, prove the address, look around, sign out."""
+    client = world.client(transport, headers=[("User-Agent", "Transcript/1")])
+    started = client.sign_up(EMAIL, PASSWORD, display_name="Ada Ünal")
+    client.sign_up(EMAIL, PASSWORD, display_name="Ada Ünal")
+    client.verify(started, world.wrong_code())
+    world.clock.advance(61)
+    client.resend(started)
+    client.verify(started, world.code(), device_name="Kitchen")
+    client.get("/me")
+    client.get("/session")
+    client.get("/sessions")
+    client.post("/sign-out", {})
+    client.get("/session")
+
+
+def signing_in(world: World, transport: Transport) -> None:
+    """Sign in, refused and granted; two sessions, one ended from the other, then all."""
+    first, second = world.member(transport), world.client(transport)
+    second.sign_in(EMAIL, WRONG)
+    second.sign_in("nobody@example.com", WRONG)
+    second.sign_in(EMAIL, PASSWORD, device_id="d-1", device_name="Phone")
+    listed = second.get("/sessions").json["sessions"]
+    other = next(session["id"] for session in listed if not session["current"])
+    second.delete(f"/sessions/{other}")
+    first.get("/me")
+    second.delete(f"/sessions/{other}")
+    second.delete("/sessions")
+    second.get("/me")
+
+
+def going_on(world: World, transport: Transport) -> None:
+    """Refresh, replay inside the grace and after it."""
+    world.start(features=[Password(), Sessions(cookie_refresh=True)])
+    client = world.member(transport)
+    held = world.client(transport, jar=dict(client.jar), refresh_token=client.refresh_token)
+    again = world.client(transport, jar=dict(client.jar), refresh_token=client.refresh_token)
+    world.clock.advance(120)
+    client.refresh()
+    again.refresh()
+    client.get("/me")
+    world.clock.advance(11)
+    held.refresh()
+    client.get("/me")
+    client.refresh()
+
+
+def sliding(world: World) -> None:
+    """A cookie session without a refresh token slides with use, and ends."""
+    world.start(features=[Password(), Sessions(refresh_ttl=timedelta(days=10), absolute_ttl=timedelta(days=10))])
+    client = world.member("cookie")
+    world.clock.advance(3 * 86400)
+    client.refresh()
+    world.clock.advance(6 * 86400)
+    client.get("/session")
+    world.clock.advance(86400)
+    client.get("/session")
+    client.refresh()
+
+
+def proving_again(world: World, transport: Transport) -> None:
+    """What asks freshness is refused; a password and a code are proofs."""
+    client = world.member(transport)
+    world.clock.advance(600)
+    client.post("/sessions/revoke-others", {})
+    client.post("/reauthenticate", {"password": WRONG})
+    client.post("/reauthenticate", {"password": PASSWORD})
+    client.post("/sessions/revoke-others", {})
+    started = client.post("/reauthenticate", {})
+    client.post("/reauthenticate", {"challenge_id": challenge_id(started), "code": world.wrong_code()})
+    client.post("/reauthenticate", {"challenge_id": challenge_id(started), "code": world.code()})
+
+
+def at_once(world: World, transport: Transport) -> None:
+    """Sign up without a code, twice."""
+    world.start(features=[Password(require_code=False), Sessions()])
+    client = world.client(transport)
+    client.sign_up(EMAIL, PASSWORD)
+    client.sign_up(EMAIL, PASSWORD)
+
+
+def being_refused(world: World) -> None:
+    """Paths, methods, bodies, origins and limits."""
+    client, browser = world.client(), world.client("cookie")
+    for method, path in (("GET", "/nothing"), ("GET", "/me/"), ("PUT", "/sign-in"), ("OPTIONS", "/sessions")):
+        client.request(method, path)
+    client.request("HEAD", "/session")
+    for body in (b"{", b"null", b'{"email":"\xff"}', b'{"a":1,"a":2}', b'{"x":NaN}'):
+        client.post("/sign-in", body)
+    client.post("/sign-in", b"{}", headers=[("Content-Type", "text/plain")])
+    client.post("/sign-up", {"email": "no address", "password": "short", "role": "owner"})
+    client.sign_up("no address", PASSWORD)
+    client.sign_up(EMAIL, "short")
+    browser.post("/sign-in", {}, origin="https://evil.example")
+    client.get("/me")
+    client.get("/me", headers=[("Authorization", "Bearer a, Bearer b")])
+    client.post("/refresh", {})
+    _exhaust(client)
+
+
+def _exhaust(client: Client) -> None:
+    for _ in range(11):
+        client.sign_in("nobody@example.com", WRONG)
+
+
+Scenario = Callable[[World], None]
+
+
+def _both(name: str, story: Callable[[World, Transport], None]) -> dict[str, Scenario]:
+    return {
+        f"{name}-cookie": lambda world: story(world, "cookie"),
+        f"{name}-bearer": lambda world: story(world, "bearer"),
+    }
+
+
+SCENARIOS: dict[str, Scenario] = {
+    **_both("at_once", at_once),
+    "being_refused": being_refused,
+    **_both("going_on", going_on),
+    **_both("proving_again", proving_again),
+    **_both("signing_in", signing_in),
+    **_both("signing_up", signing_up),
+    "sliding": sliding,
+}

@@ -1,0 +1,166 @@
+"""authcore in plain Starlette, and the driver that holds it against the suite."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Awaitable, Callable
+from functools import wraps
+from typing import Any, ClassVar
+from urllib.parse import unquote_to_bytes
+
+from authcore import Auth, Authenticated, Request, Result, User, requirement
+from authcore.errors import AuthError, Conflict
+from authcore.protocols import asgi, below
+from authcore_conformance.driver import Build, HttpRequest, HttpResponse
+from starlette import requests
+from starlette.applications import Starlette
+from starlette.responses import JSONResponse, Response
+from starlette.routing import BaseRoute, Match, Route
+from starlette.types import Receive, Scope, Send
+
+Endpoint = Callable[[requests.Request], Awaitable[Response]]
+_ASKING = "authcore.asking"
+
+
+class AuthCore:
+    """Mount authcore in a Starlette application, before all of its own routes."""
+
+    def __init__(self, app: Starlette, auth: Auth) -> None:
+        app.state.authcore = auth
+        app.router.routes.insert(0, _CatchAll(auth))
+        app.add_exception_handler(AuthError, _fail)
+
+
+class _CatchAll(BaseRoute):
+    """Everything below the prefix, whatever the method."""
+
+    def __init__(self, auth: Auth) -> None:
+        self.auth = auth
+
+    def matches(self, scope: Scope) -> tuple[Match, Scope]:
+        """Match what stands below the prefix."""
+        ours = scope["type"] == "http" and below(asgi.path_of(scope), self.auth.prefix) is not None
+        return (Match.FULL if ours else Match.NONE), {}
+
+    async def handle(self, scope: Scope, receive: Receive, send: Send) -> None:
+        """Answer what the core answers, and nothing to a client that is gone."""
+        request = await _request(scope, receive, self.auth.prefix)
+        if request is not None:
+            await asgi.respond(await self.auth.async_core().dispatch(request), request.method, send)
+
+
+def require(**needs: Any) -> Callable[[Endpoint], Endpoint]:
+    """Let only those call an endpoint who are signed in and meet the needs."""
+    asked = requirement(**needs)
+
+    def decorate(endpoint: Endpoint) -> Endpoint:
+        @wraps(endpoint)
+        async def guarded(request: requests.Request) -> Response:
+            asking, who = await _asking(request)
+            await request.app.state.authcore.async_core().authorize(asking, asked, who)
+            return await endpoint(request)
+
+        return guarded
+
+    return decorate
+
+
+async def current_user(request: requests.Request) -> User | None:
+    """Answer who sends a request, or None."""
+    _, who = await _asking(request)
+    return who.user if who else None
+
+
+async def _asking(request: requests.Request) -> tuple[Request, Authenticated | None]:
+    if _ASKING not in request.scope:
+        asked = asgi.request_of(request.scope, asgi.path_of(request.scope))
+        request.scope[_ASKING] = asked, await request.app.state.authcore.async_core().authenticate(asked)
+    found: tuple[Request, Authenticated | None] = request.scope[_ASKING]
+    return found
+
+
+async def _request(scope: Scope, receive: Receive, prefix: str) -> Request | None:
+    read = await asgi.read_body(receive)
+    return asgi.request_of(scope, below(asgi.path_of(scope), prefix) or "", *read) if read else None
+
+
+def _response(result: Result, method: str) -> Response:
+    response = Response(result.body, result.status)
+    response.raw_headers = asgi.response_headers(result, method)
+    return response
+
+
+def _fail(request: requests.Request, error: Exception) -> Response:
+    core = request.app.state.authcore.async_core()
+    return _response(core.failure(error), request.method)
+
+
+class StarletteDriver:
+    """A Starlette application, called as an ASGI server calls it, on an event loop of its own."""
+
+    name, mode = "starlette", "threads"
+    gaps: ClassVar[dict[str, str]] = {}
+
+    def start(self, build: Build) -> Auth:
+        """Mount a fresh application."""
+        self.auth, self.runner = build.auth(), asyncio.Runner()
+        posts = [Route("/app/act", require()(_done), methods=["POST"])]
+        posts += [Route("/app/hook", require(csrf=False)(_done), methods=["POST"])]
+        needs: dict[str, dict[str, Any]] = {"hello": {}, "verified": {"verified": True}, "mfa": {"mfa": True}}
+        needs["fresh"] = {"fresh": "5m"}
+        gets = [Route(f"/app/{name}", require(**need)(_tell)) for name, need in needs.items()]
+        self.app = Starlette(routes=[*posts, *gets, Route("/app/open", _tell), Route("/app/raise", _raise)])
+        AuthCore(self.app, self.auth)
+        return self.auth
+
+    def send(self, request: HttpRequest) -> HttpResponse:
+        """Answer what the application answers."""
+        return self.runner.run(_call(self.app, request))
+
+    def stop(self) -> None:
+        """Close the loop, the connections and the threads."""
+        self.runner.close()
+        self.auth.dispose()
+
+
+async def _tell(request: requests.Request) -> Response:
+    user = await current_user(request) and await current_user(request)
+    return JSONResponse({"email": user.email if user else None})
+
+
+async def _done(_request: requests.Request) -> Response:
+    return JSONResponse({"done": True})
+
+
+async def _raise(_request: requests.Request) -> Response:
+    raise Conflict()
+
+
+async def _call(app: Starlette, request: HttpRequest) -> HttpResponse:
+    sent: list[Any] = []
+    parts: list[Any] = [{"type": "http.request", "body": request.body}, {"type": "http.disconnect"}]
+
+    async def receive() -> Any:
+        return parts.pop(0) if parts else await asyncio.Future()
+
+    async def send(message: Any) -> None:
+        sent.append(message)
+
+    await app(_scope(request), receive, send)
+    headers = tuple((name.decode("latin-1"), value.decode("latin-1")) for name, value in sent[0]["headers"])
+    body = b"".join(message.get("body", b"") for message in sent[1:])
+    return HttpResponse(sent[0]["status"], headers, b"" if request.method == "HEAD" else body)
+
+
+def _scope(sent: HttpRequest) -> dict[str, Any]:
+    path, _, query = sent.target.partition("?")
+    headers = [(name.lower().encode("latin-1"), value.encode("latin-1")) for name, value in sent.headers]
+    unix = sent.peer == "unix"
+    return {
+        **{"type": "http", "asgi": {"version": "3.0"}, "http_version": "1.1", "scheme": "https"},
+        **{"method": sent.method, "path": unquote_to_bytes(path).decode("utf-8", "replace")},
+        **{"raw_path": path.encode("ascii"), "query_string": query.encode("ascii")},
+        "headers": headers + ([(b"content-length", b"%d" % len(sent.body))] if sent.body else []),
+        "client": None if unix else (sent.peer, 4711),
+        "server": ("/run/app.sock", None) if unix else ("app.example", 443),
+    }

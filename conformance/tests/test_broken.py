@@ -1,0 +1,180 @@
+"""The suite is tested: a driver that is wrong in one way fails it, where that way is tested."""
+
+from __future__ import annotations
+
+import os
+import re
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+CORE = "authcore_conformance.core_driver:CoreDriver"
+SUITE = "authcore_conformance.suite"
+
+CAUGHT = {
+    "DropsTheSecondCookie": ("test_sessions_refresh", "test_a_pair_of_cookies_rotates"),
+    "AlwaysFine": ("test_password", "test_a_code_is_spent_once"),
+    "IgnoresTheMethod": ("test_transport", "test_other_methods_are_told_which_are_allowed"),
+    "ManglesBytes": ("test_golden", "test_a_transcript_is_the_golden_one"),
+    "BlocksTheLoop": ("test_counting", "test_a_wrong_code_leaves_its_attempt"),
+    "DeclaresAStaleGap": ("test_guards", "test_a_guard_lets_the_member_in"),
+    "TakesTheLastCookie": ("test_transport_cookies", "test_two_cookies_of_one_name_are_refused"),
+    "ForgivesSlashes": ("test_transport", "test_what_is_no_route_is_not_found"),
+    "SwallowsNeighbours": ("test_transport", "test_the_prefix_ends_at_a_slash"),
+    "BelievesForwarding": ("test_transport_address", "test_nobody_says_who_they_are"),
+    "ReadsFormsFirst": ("test_transport_bodies", "test_a_body_without_a_type_is_refused"),
+    "ForgetsTheOrigin": ("test_guards", "test_a_guard_checks_the_origin"),
+    "RemembersTooLong": ("test_guards", "test_an_ended_session_is_refused_at_once"),
+    "LooksUpTwice": ("test_guards", "test_who_is_signed_in_is_looked_up_once"),
+    "AnswersOptionsItself": ("test_transport", "test_options_lists_the_methods"),
+    "RaisesUnanswered": ("test_guards", "test_an_error_from_a_handler_is_answered_in_its_own_words"),
+}
+"""Which module and test of the suite must catch which driver."""
+
+
+def run(folder: Path, *arguments: str, **environment: str) -> tuple[int, str]:
+    """Run pytest in a process and a folder of its own; answer its exit status and all that it printed."""
+    paths = os.pathsep.join([str(folder), str(Path(__file__).parent)])
+    env = {**os.environ, "PYTHONPATH": paths, "PYTEST_DISABLE_PLUGIN_AUTOLOAD": "1", **environment}
+    options = ("-q", "-W", "error", "-p", "no:cacheprovider", "-p", "authcore_conformance.plugin", "--pyargs")
+    command = [sys.executable, "-m", "pytest", *options, *arguments]
+    done = subprocess.run(command, cwd=folder, env=env, capture_output=True, text=True, timeout=300, check=False)
+    return done.returncode, done.stdout + done.stderr
+
+
+@pytest.fixture(scope="module")
+def report(tmp_path_factory: pytest.TempPathFactory) -> str:
+    """Answer what pytest says of every broken driver, and of the core, at the tests that must catch them."""
+    drivers = [CORE, *(f"broken_drivers:{name}" for name in CAUGHT)]
+    named = [part for driver in drivers for part in ("--authcore-driver", driver)]
+    tests = sorted({f"{SUITE}.{module}::{test}" for module, test in CAUGHT.values()})
+    chosen = " or ".join([f"({name} and {test})" for name, (_, test) in CAUGHT.items()] + ["core-sqlite"])
+    status, output = run(tmp_path_factory.mktemp("broken"), *tests, *named, "-k", chosen, "-rfEp", "--tb=short")
+    assert status == pytest.ExitCode.TESTS_FAILED, output
+    return output
+
+
+@pytest.mark.parametrize("name", CAUGHT)
+def test_a_broken_driver_fails(report: str, name: str) -> None:
+    """Each broken driver fails where its fault is tested."""
+    _, test = CAUGHT[name]
+
+    assert re.search(rf"^(FAILED|ERROR) \S*::{test}\[.*{name}-sqlite", report, re.MULTILINE), report
+
+
+def test_the_core_passes_the_same_tests(report: str) -> None:
+    """What catches the broken drivers lets the core pass: it is their fault and not the test's."""
+    passed = {line.split("::")[1].partition("[")[0] for line in report.splitlines() if "core-sqlite" in line}
+
+    assert not re.search(r"^(FAILED|ERROR) .*\bcore-sqlite", report, re.MULTILINE)
+    assert passed == {test for _, test in CAUGHT.values()}
+
+
+def test_every_broken_driver_is_tried() -> None:
+    """No broken driver is left out, and none is tried that is not there."""
+    text = (Path(__file__).parent / "broken_drivers.py").read_text()
+
+    named = set(re.findall(r"^class (\w+)\(", text, re.MULTILINE))
+
+    assert named == {*CAUGHT, "Broken", "DeclaresAnUnknownGap", "HasNoMode"}
+
+
+def test_a_blocked_loop_is_named(report: str) -> None:
+    """A driver that runs the core on its loop is told that, and not only that something failed."""
+    assert "the driver ran the core on its event loop" in report
+
+
+def test_a_stale_gap_is_told(report: str) -> None:
+    """A gap that is none fails as an unexpected success, with its reason."""
+    assert "[XPASS(strict)] own_routes: guards come later" in report
+
+
+def test_a_true_gap_is_an_expected_failure(tmp_path: Path) -> None:
+    """A gap that is real stands as xfail, with its reason, and the rest of the suite counts."""
+    (tmp_path / "honest.py").write_text(
+        "from authcore_conformance.core_driver import CoreDriver\n"
+        "class Honest(CoreDriver):\n"
+        "    gaps = {'any_method': 'the server answers those itself'}\n"
+        "    def send(self, request):\n"
+        "        if request.method == 'BREW':\n"
+        "            raise ValueError('BREW')\n"
+        "        return super().send(request)\n"
+    )
+
+    status, output = run(
+        tmp_path, f"{SUITE}.test_transport", "--authcore-driver", "honest:Honest", "-rx", "-k", "method"
+    )
+
+    assert status == pytest.ExitCode.OK, output
+    assert re.search(r"\d passed, \d+ deselected, 1 xfailed", output)
+    assert "any_method: the server answers those itself" in output
+
+
+@pytest.mark.parametrize(
+    ("driver", "sentence"),
+    [
+        ("broken_drivers:DeclaresAnUnknownGap", "its gap 'patience' is no capability"),
+        ("broken_drivers:HasNoMode", "its mode is 'quickly'; write blocking, threads or asyncio"),
+        ("broken_drivers:Nobody", "write module:Class of a driver"),
+        ("no_such_module:Driver", "write module:Class of a driver"),
+        ("broken_drivers", "write module:Class of a driver"),
+    ],
+)
+def test_what_is_no_driver_is_told_in_a_sentence(tmp_path: Path, driver: str, sentence: str) -> None:
+    """A wrong name and a wrong declaration end the run at once, and say what to write."""
+    status, output = run(tmp_path, f"{SUITE}.test_meta", "--authcore-driver", driver)
+
+    assert status == pytest.ExitCode.USAGE_ERROR
+    assert sentence in output
+    assert "Traceback" not in output
+
+
+def test_a_driver_is_needed(tmp_path: Path) -> None:
+    """Without a driver the suite says how to name one."""
+    status, output = run(tmp_path, f"{SUITE}.test_meta")
+
+    assert status != pytest.ExitCode.OK
+    assert "pass --authcore-driver module:Class" in output
+
+
+def test_a_driver_may_stand_in_the_settings(tmp_path: Path) -> None:
+    """`authcore_drivers` in the ini file names drivers as the option does."""
+    (tmp_path / "pytest.ini").write_text(f"[pytest]\nauthcore_drivers = {CORE}\n")
+
+    status, output = run(tmp_path, f"{SUITE}.test_meta")
+
+    assert status == pytest.ExitCode.OK, output
+    assert re.search(r"^\d+ passed", output, re.MULTILINE)
+
+
+@pytest.mark.parametrize(("ci", "outcome"), [("", "skipped"), ("true", "error")])
+def test_a_missing_server_is_told(tmp_path: Path, ci: str, outcome: str) -> None:
+    """Without PostgreSQL its tests are skipped with a sentence, and fail in CI."""
+    options = (f"{SUITE}.test_meta", "--authcore-driver", CORE, "--authcore-database", "postgresql", "-rsE")
+
+    _, output = run(tmp_path, *options, CI=ci, AUTHCORE_TEST_POSTGRES="postgresql://nobody@127.0.0.1:1/none")
+
+    assert re.search(rf"^\d {outcome}s? in", output, re.MULTILINE)
+    assert "PostgreSQL does not answer" in output
+
+
+def test_asyncio_needs_a_server(tmp_path: Path) -> None:
+    """A driver of mode asyncio on SQLite alone would test nothing: that is told instead."""
+    asyncio = "authcore_conformance.core_driver:AsyncioCoreDriver"
+
+    status, output = run(tmp_path, f"{SUITE}.test_meta", "--authcore-driver", asyncio)
+
+    assert status != pytest.ExitCode.OK
+    assert "Drivers of mode asyncio need --authcore-database postgresql" in output
+
+
+def test_golden_files_are_the_references(tmp_path: Path) -> None:
+    """Only the reference writes golden files: an adapter cannot make its own answers the measure."""
+    other = "authcore_conformance.core_driver:ThreadsCoreDriver"
+
+    status, output = run(tmp_path, f"{SUITE}.test_golden", "--authcore-driver", other, "--authcore-golden-write")
+
+    assert status == pytest.ExitCode.USAGE_ERROR
+    assert f"--authcore-golden-write is for {CORE} alone" in output

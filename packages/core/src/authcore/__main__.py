@@ -1,0 +1,5 @@
+"""`python -m authcore`: the `authcore` command."""
+
+from authcore.cli import main
+
+main()

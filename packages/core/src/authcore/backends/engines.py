@@ -1,0 +1,122 @@
+"""From a URL to an engine: which driver, which settings, and when it is closed."""
+
+from __future__ import annotations
+
+import importlib.util
+import os
+from collections import deque
+from collections.abc import Callable
+from typing import Any
+
+from sqlalchemy.engine import URL, Engine, make_url
+from sqlalchemy.exc import ArgumentError
+from sqlalchemy.pool import Pool
+
+from authcore.backends import fork
+from authcore.errors import ConfigurationError
+
+POOL = {"pool_size": 10, "max_overflow": 10, "pool_timeout": 5, "pool_use_lifo": True}
+CONNECT_TIMEOUT = 5  # seconds
+
+_SPOKEN = ("sqlite", "postgresql", "mysql", "mariadb")
+_DRIVERS = {
+    "postgres": "postgresql+psycopg",
+    "postgresql": "postgresql+psycopg",
+    "sqlite+aiosqlite": "sqlite",
+}
+_EXTRAS = {"psycopg": "psycopg", "asyncpg": "asyncpg", "pymysql": "pymysql", "aiomysql": "aiomysql"}
+_BLOCKING_TWINS = {"asyncpg": "psycopg", "aiomysql": "pymysql", "asyncmy": "pymysql"}
+_ASYNCIO_TWINS = {"psycopg2": "psycopg", "pg8000": "psycopg", "pymysql": "aiomysql", "mysqldb": "aiomysql"}
+
+
+def parse_url(text: str | URL) -> URL:
+    """Answer the URL with the driver that authcore uses; raise ConfigurationError."""
+    try:
+        url = make_url(text)
+    except (ArgumentError, ValueError) as error:
+        raise ConfigurationError(
+            "database is no URL: write it as sqlite:///app.db or postgresql://user:password@host/name."
+        ) from error
+    url = url.set(drivername=_DRIVERS.get(url.drivername, url.drivername))
+    if url.get_backend_name() not in _SPOKEN:
+        raise ConfigurationError(f"database begins with {url.drivername}://: authcore speaks {', '.join(_SPOKEN)}.")
+    return _absolute(url)
+
+
+def _absolute(url: URL) -> URL:
+    # A server may change its directory between the declaration and the first request.
+    if url.get_backend_name() != "sqlite" or is_sqlite_memory(url) or "uri" in url.query:
+        return url
+    return url.set(database=os.path.abspath(url.database or ""))
+
+
+def is_sqlite_memory(url: URL) -> bool:
+    """Tell whether a SQLite URL names no file."""
+    name = url.database or ""
+    return name in ("", ":memory:") or ":memory:" in name or url.query.get("mode") == "memory"
+
+
+def check_driver(url: URL) -> URL:
+    """Answer the URL; raise ConfigurationError if its driver is not installed."""
+    return _with_driver(url, {})
+
+
+def blocking_url(url: URL) -> URL:
+    """Answer the URL with a driver for blocking code; raise ConfigurationError if it is not installed."""
+    return _with_driver(url, _BLOCKING_TWINS)
+
+
+def asyncio_url(url: URL) -> URL:
+    """Answer the URL with a driver for asyncio; raise ConfigurationError if it is not installed."""
+    return _with_driver(url, _ASYNCIO_TWINS)
+
+
+def _with_driver(url: URL, twins: dict[str, str]) -> URL:
+    name, _, driver = url.drivername.partition("+")
+    driver = twins.get(driver, driver)
+    module = _EXTRAS.get(driver)
+    if module and importlib.util.find_spec(module) is None:
+        raise ConfigurationError(f"database needs {driver}, which is missing: pip install '{_hint(driver)}'.")
+    return url.set(drivername=f"{name}+{driver}" if driver else name)
+
+
+def _hint(driver: str) -> str:
+    return "authcore[postgres]" if driver == "psycopg" else driver
+
+
+def server_settings(url: URL) -> dict[str, Any]:
+    """Answer what a server's engine is made with."""
+    settings: dict[str, Any] = {"isolation_level": "READ COMMITTED", "hide_parameters": True}  # rule O3
+    if url.get_driver_name() == "psycopg":
+        settings["use_native_hstore"] = False  # asks the server for a type that authcore never uses
+        if "connect_timeout" not in url.query:
+            settings["connect_args"] = {"connect_timeout": CONNECT_TIMEOUT}
+    return settings
+
+
+class LazyEngine(fork.Lazy[Engine]):
+    """An engine that authcore owns."""
+
+    def __init__(self, make: Callable[[], Engine]) -> None:
+        super().__init__(make)
+        self._retired: deque[Pool] = deque(maxlen=16)
+
+    def close_idle(self) -> None:
+        """Close every idle connection; one in use is closed when this is called again."""
+        # A connection in use goes back to the pool that it came from, which nobody else remembers.
+        for pool in self._retired:
+            pool.dispose()
+        engine = self.made()
+        if engine is not None:
+            self._retired.append(engine.pool)
+            engine.dispose()
+
+    def before_fork(self) -> None:
+        """Leave as little as possible to the child."""
+        self.close_idle()
+
+    def after_fork_in_child(self) -> None:
+        """Drop the parent's engine and pools, untouched."""
+        fork.abandon(self._retired)
+        self._retired = deque(maxlen=16)
+        super().after_fork_in_child()

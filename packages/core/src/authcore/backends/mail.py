@@ -1,0 +1,173 @@
+"""Mailers: to the console, a file, a list, a function of the application, or a server by SMTP."""
+
+from __future__ import annotations
+
+import hashlib
+import os
+import re
+import sys
+from collections.abc import Awaitable, Callable
+from contextlib import suppress
+from dataclasses import dataclass, field
+from datetime import UTC
+from typing import TYPE_CHECKING, Literal, TextIO
+
+import msgspec
+
+from authcore.backends.system import SystemClock
+from authcore.errors import ConfigurationError
+from authcore.ports import Clock, Mail
+
+if TYPE_CHECKING:
+    import smtplib
+    import ssl
+    from email.message import EmailMessage
+
+_CONTROL = re.compile(r"[\x00-\x1f\x7f-\x9f\u2028\u2029]+")
+Security = Literal["starttls", "tls", "none"]
+
+
+class ConsoleMailer:
+    """Print what a developer needs of each mail, to standard error unless another stream is given."""
+
+    def __init__(self, stream: TextIO | None = None) -> None:
+        self._stream = stream
+
+    def send(self, mail: Mail) -> None:
+        """Print one mail."""
+        lines = [f"mail to {_line(mail.to)}: {_line(mail.subject)}"]
+        lines += [f"    {name}: {_line(value)}" for name, value in (("code", mail.code), ("link", mail.url)) if value]
+        print(*lines, sep="\n", file=self._stream or sys.stderr, flush=True)
+
+
+class CallableMailer:
+    """Hand each mail to a function of the application, sync or async."""
+
+    def __init__(self, function: Callable[[Mail], Awaitable[None] | None]) -> None:
+        self._function = function
+
+    def send(self, mail: Mail) -> Awaitable[None] | None:
+        """Answer what the function answers."""
+        return self._function(mail)
+
+
+class MemoryMailer:
+    """Keep each mail in the list `mails`."""
+
+    def __init__(self) -> None:
+        self.mails: list[Mail] = []
+
+    def send(self, mail: Mail) -> None:
+        """Keep one mail."""
+        self.mails.append(mail)
+
+
+class FileMailer:
+    """Append each mail to a file as a line of JSON: `to`, `kind`, `code`, `link`, `at` (RFC 3339, UTC), `key`."""
+
+    def __init__(self, path: str | os.PathLike[str], clock: Clock) -> None:
+        self._path = path
+        self._clock = clock
+
+    def send(self, mail: Mail) -> None:
+        """Append one mail, in one write, so that processes may share the file; only its owner may read it."""
+        at = self._clock.now().astimezone(UTC).isoformat().replace("+00:00", "Z")
+        line = {"to": mail.to, "kind": mail.kind, "code": mail.code, "link": mail.url, "at": at, "key": mail.key}
+        file = os.open(self._path, os.O_WRONLY | os.O_APPEND | os.O_CREAT, 0o600)
+        try:
+            os.write(file, msgspec.json.encode(line) + b"\n")
+        finally:
+            os.close(file)
+
+
+@dataclass(frozen=True)
+class SmtpMailer:
+    """Send by a server: STARTTLS on port 587, "tls" from the start on 465, "none" for a relay on this host."""
+
+    host: str
+    clock: Clock = field(default_factory=SystemClock, repr=False)
+    port: int = 587
+    username: str | None = None
+    password: str | None = field(default=None, repr=False)
+    security: Security = "starttls"
+    timeout: float = 10.0  # seconds, for each step
+    context: ssl.SSLContext | None = field(default=None, repr=False)
+
+    def __post_init__(self) -> None:
+        """Raise ConfigurationError for a password that would travel in the clear."""
+        if self.security == "none" and self.password is not None:
+            raise ConfigurationError('SmtpMailer has a password without TLS: write security="starttls" or "tls".')
+
+    def send(self, mail: Mail) -> None:
+        """Send one mail; raise what smtplib raises, or ValueError for an address that is none."""
+        message = self.message(mail)
+        server = self._connect()
+        try:
+            self._secure(server)
+            server.send_message(message)
+            self._leave(server)
+        finally:
+            server.close()
+
+    def message(self, mail: Mail) -> EmailMessage:
+        """Answer the mail as MIME: text and HTML, and the same Message-ID at every try."""
+        from email.message import EmailMessage
+        from email.utils import format_datetime
+
+        message = EmailMessage()
+        message["From"] = _address(mail.sender)
+        message["To"] = _address(mail.to)
+        message["Subject"] = _line(mail.subject)
+        message["Date"] = format_datetime(self.clock.now())
+        message["Message-ID"] = _message_id(mail)
+        message["Auto-Submitted"] = "auto-generated"  # RFC 3834 5: no out-of-office answers
+        message.set_content(mail.text)
+        if mail.html:
+            message.add_alternative(mail.html, subtype="html")
+        return message
+
+    def _connect(self) -> smtplib.SMTP:
+        import smtplib
+
+        if self.security == "tls":
+            return smtplib.SMTP_SSL(self.host, self.port, timeout=self.timeout, context=self._tls())
+        return smtplib.SMTP(self.host, self.port, timeout=self.timeout)
+
+    def _secure(self, server: smtplib.SMTP) -> None:
+        if self.security == "starttls":
+            server.starttls(context=self._tls())
+        if self.username is not None:
+            server.login(self.username, self.password or "")
+
+    def _leave(self, server: smtplib.SMTP) -> None:
+        # The mail is accepted: a failed farewell must not have it sent again.
+        with suppress(OSError):  # of which smtplib's own errors are a kind
+            server.quit()
+
+    def _tls(self) -> ssl.SSLContext:
+        import ssl
+
+        return self.context or ssl.create_default_context()
+
+
+def _line(text: str) -> str:
+    # A line break in a header starts another header; in a log, another entry (rule O3).
+    return _CONTROL.sub(" ", text).strip()
+
+
+def _address(text: str) -> str:
+    if _CONTROL.search(text) or "@" not in _bare(text):
+        raise ValueError("The mail's address is not one address.")
+    return text
+
+
+def _bare(text: str) -> str:
+    from email.utils import getaddresses
+
+    found = getaddresses([text])
+    return found[0][1] if len(found) == 1 else ""
+
+
+def _message_id(mail: Mail) -> str:
+    domain = _bare(mail.sender).rpartition("@")[2]
+    return f"<{hashlib.sha256(mail.key.encode()).hexdigest()[:40]}@{domain}>"

@@ -1,0 +1,435 @@
+"""Turn the keywords of `Auth` into validated settings, or refuse with a sentence that says what to write (rule O1)."""
+
+from __future__ import annotations
+
+import os
+import re
+import secrets
+from collections.abc import Callable, Iterable, Mapping, Sequence
+from dataclasses import dataclass, fields
+from ipaddress import ip_network
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+from urllib.parse import urlsplit
+
+from authcore.context import AppSettings, Runtime
+from authcore.errors import ConfigurationError
+from authcore.feature import Feature, sender_address
+from authcore.features.meta import Meta
+from authcore.features.sessions import Sessions
+from authcore.ports import Ports
+from authcore.services.keys import KeyRing
+from authcore.services.origin import LOOPBACK
+
+if TYPE_CHECKING:
+    from authcore.backends.build import Plan
+
+MIN_SECRET = 32  # characters
+DEV_BASE_URL = "http://127.0.0.1:8000"
+DEV_DATABASE = "sqlite:///authcore.db"
+DEV_SECRET_FILE = ".authcore-dev-secret"  # noqa: S105 - a file's name
+_PREFIX = re.compile(r"(?:/(?!\.{1,2}(?:/|\Z))[A-Za-z0-9._~-]+)+\Z")
+_COOKIE = re.compile(r"[A-Za-z0-9_-]{1,40}\Z")
+_DOMAIN = re.compile(r"(?=.{1,253}\Z)[a-z0-9_]([a-z0-9_-]*[a-z0-9])?(\.[a-z0-9]([a-z0-9-]*[a-z0-9])?)*\Z")
+_DEFAULT_PORTS = {"http": 80, "https": 443}
+_KEY_VALUE = ("get", "put", "take", "compare_and_swap", "increment", "delete")
+
+
+@dataclass(frozen=True, slots=True)
+class Declaration:
+    """Everything that `Auth` was told, validated; nothing in it has touched the network or a database."""
+
+    app: AppSettings
+    features: tuple[Feature, ...]
+    mailer: Any
+    outbox: str
+    async_drive: str
+    dev_mode: bool
+    backend: Mapping[str, Any]
+
+    @property
+    def listeners(self) -> dict[type, list[Callable[..., Any]]]:
+        """Answer the rooms' own listeners by event."""
+        found: dict[type, list[Callable[..., Any]]] = {}
+        for feature in self.features:
+            for event, listener in feature.listeners:
+                found.setdefault(event, []).append(listener)
+        return found
+
+    def plan(self) -> Plan:
+        """Answer what the backends are made from."""
+        from authcore.backends.build import Plan
+
+        return Plan(**self.backend)
+
+    def runtime(
+        self, ports: Ports, listeners: Mapping[type, Sequence[Callable[..., Any]]], wake: Callable[[], None]
+    ) -> Runtime:
+        """Bind the settings to ports."""
+        settings = {type(f.settings): f.settings for f in self.features if f.settings is not None}
+        return Runtime(self.app, ports, self.features, settings, listeners, wake)
+
+
+def configure(**given: Any) -> Declaration:
+    """Validate every keyword of `Auth`."""
+    dev = _flag("dev_mode", given["dev_mode"])
+    base_url = _base_url(given["base_url"], dev)
+    app = AppSettings(
+        base_url=base_url,
+        prefix=_prefix(given["prefix"]),
+        product=_text("product", given["product"]),
+        keys=KeyRing(_secrets(given["secret"], dev)),
+        cookie_name=_cookie_name(given["cookie_name"]),
+        cookie_domain=_cookie_domain(given["cookie_domain"]),
+        secure=not dev,
+        dev_hosts=LOOPBACK | _hosts(given["dev_hosts"]) if dev else None,
+        origins=frozenset([base_url, *_origins(given["trusted_origins"], dev)]),
+        trusted_proxies=_proxies(given["trusted_proxies"]),
+        limits=_flag("limits", given["limits"]),
+        mail_from=_mail_from(given["mail_from"], base_url),
+        mail_templates=_templates(given["mail_templates"]),
+        tenant=_hook("tenant", given["tenant"]),
+    )
+    return Declaration(
+        app=app,
+        features=_features(given["features"]),
+        mailer=_mailer(given["mailer"], dev),
+        outbox=_choice("outbox", given["outbox"], ("thread", "external")),
+        async_drive=_choice("async_drive", given["async_drive"], ("threads", "asyncio")),
+        dev_mode=dev,
+        backend=_backend(given, dev),
+    )
+
+
+def _backend(given: Mapping[str, Any], dev: bool) -> dict[str, Any]:
+    from authcore.backends.system import SystemClock, SystemRandom
+
+    return {
+        "database": _database(given["database"], dev, given["async_drive"]),
+        "key_value": _key_value(given["key_value"]),
+        "hashing": _hashing(given["hashing"], dev),
+        "clock": _port("clock", given["clock"], ("now",)) or SystemClock(),
+        "random": _port("random", given["random"], ("bytes",)) or SystemRandom(),
+        "create_missing": dev,
+    }
+
+
+def _database(given: Any, dev: bool, drive: object) -> Any:
+    from sqlalchemy.engine import URL
+
+    from authcore.backends.engines import check_driver, parse_url
+
+    database = DEV_DATABASE if given is None and dev else given
+    if database is None:
+        raise ConfigurationError("Auth(database=…) is missing: give a URL such as 'postgresql://user@host/name'.")
+    if not isinstance(database, str | URL):
+        return _engine(database)
+    url = check_driver(parse_url(database))
+    if drive == "asyncio" and url.get_backend_name() == "sqlite":
+        raise ConfigurationError(
+            "Auth(async_drive='asyncio') needs a database with a driver for asyncio, which SQLite has not: "
+            "leave async_drive out."
+        )
+    return database
+
+
+def _engine(given: Any) -> Any:
+    # An Engine, an AsyncEngine, or a source of an adapter's own; asking for their types would load asyncio's.
+    if isinstance(given, type) or not (hasattr(given, "dialect") or hasattr(given, "create_tables")):
+        raise ConfigurationError("Auth(database=…) is a URL, such as 'sqlite:///app.db', or an engine of SQLAlchemy.")
+    return given
+
+
+def _key_value(given: Any) -> Any:
+    if isinstance(given, str):
+        return _choice("key_value", given, ("sql", "memory"))
+    if given is None or _port("key_value", given, _KEY_VALUE) is None:
+        raise ConfigurationError("Auth(key_value=…) is 'sql', 'memory', or an object with the methods of KeyValue.")
+    return given
+
+
+def _port(name: str, given: Any, methods: Sequence[str]) -> Any:
+    if given is not None and (
+        isinstance(given, type) or not all(callable(getattr(given, method, None)) for method in methods)
+    ):
+        listed = ", ".join(f"{method}(…)" for method in methods)
+        raise ConfigurationError(f"Auth({name}=…) is an object with {listed}, not {_kind(given)}.")
+    return given
+
+
+def _hashing(given: Any, dev: bool) -> Any:
+    from authcore.backends.argon2 import HashParameters
+
+    parameters = HashParameters() if given is None else given
+    if not isinstance(parameters, HashParameters):
+        raise ConfigurationError(f"Auth(hashing=…) is a HashParameters(…), or left out, not {_kind(given)}.")
+    for field in fields(parameters):
+        if type(value := getattr(parameters, field.name)) is not int or value < 1:
+            raise ConfigurationError(f"HashParameters({field.name}={value!r}) is a whole number from 1.")
+    if not dev:
+        parameters.check()
+    return parameters
+
+
+def _features(given: Any) -> tuple[Feature, ...]:
+    if isinstance(given, str | Feature) or not isinstance(given, Iterable):
+        raise ConfigurationError(f"Auth(features=…) is a list, such as [Password()], not {_kind(given)}.")
+    features = tuple(given)
+    for feature in features:
+        if not isinstance(feature, Feature):
+            raise ConfigurationError(f"Auth(features=[…]) holds {feature!r}: write an instance, such as Password().")
+        if not isinstance(getattr(feature, "name", None), str):
+            raise ConfigurationError(f"{type(feature).__name__} has no `name`: give the room one, such as 'password'.")
+    for always in (Sessions, Meta):
+        if not any(isinstance(feature, always) for feature in features):
+            features += (always(),)
+    _once("holds {} twice", (repr(feature.name) for feature in features))
+    # Two rooms of one path would answer by chance; two steps of one kind would pass for each other (rule A1).
+    _once("has two rooms that answer {}", (f"{r.method} {r.path}" for f in features for r in f.routes))
+    _once("has two rooms with the sign-in step {}", (repr(step.kind) for f in features for step in f.steps))
+    return features
+
+
+def _once(sentence: str, names: Iterable[str]) -> None:
+    seen: set[str] = set()
+    for name in names:
+        if name in seen:
+            raise ConfigurationError(f"Auth(features=[…]) {sentence.format(name)}: keep one.")
+        seen.add(name)
+
+
+def _secrets(given: Any, dev: bool) -> list[str] | Callable[[], list[str]]:
+    if given is None:
+        if not dev:
+            raise ConfigurationError(
+                "Auth(secret=…) is missing: make one with `authcore secret`, keep it out of the repository, "
+                "and pass it from the environment, such as secret=os.environ['AUTHCORE_SECRET']."
+            )
+        # Made at the first use: a declaration at module level does no I/O.
+        file = Path(DEV_SECRET_FILE).absolute()
+        return lambda: [_dev_secret(file)]
+    if not isinstance(given, str | list | tuple):
+        raise ConfigurationError(f"Auth(secret=…) is text, or a list with the newest first, not {_kind(given)}.")
+    found = [given] if isinstance(given, str) else list(given)
+    if not found:
+        raise ConfigurationError("Auth(secret=[…]) is empty: give at least one secret, the newest first.")
+    for secret in found:
+        if not isinstance(secret, str) or len(secret) < MIN_SECRET:
+            raise ConfigurationError(
+                f"Auth(secret=…) is text of at least {MIN_SECRET} characters: `authcore secret` makes one."
+            )
+        if not _encodable(secret):
+            raise ConfigurationError("Auth(secret=…) is no Unicode text: `authcore secret` makes one.")
+        if len(set(secret)) < 10:
+            raise ConfigurationError("Auth(secret=…) repeats a few characters: `authcore secret` makes a random one.")
+    return found
+
+
+def _encodable(text: str) -> bool:
+    try:
+        text.encode()
+    except UnicodeEncodeError:
+        return False
+    return True
+
+
+def _dev_secret(path: Path) -> str:
+    """Answer the development secret, made once and kept, readable by its owner alone."""
+    try:
+        handle = os.open(path, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600)
+    except FileExistsError:
+        return _kept_secret(path)
+    except OSError as error:
+        raise ConfigurationError(
+            f"The development secret cannot be kept in {path}: {error.strerror}. Pass secret=…."
+        ) from None
+    made = secrets.token_urlsafe(32)
+    with os.fdopen(handle, "w") as file:
+        file.write(made)
+    return made
+
+
+def _kept_secret(path: Path) -> str:
+    # A process that starts beside this one may be between making the file and writing it.
+    for _ in range(200):
+        try:
+            kept = path.read_text().strip()
+        except (OSError, UnicodeDecodeError):
+            break
+        if len(kept) >= MIN_SECRET:
+            return kept
+        _pause()
+    raise ConfigurationError(f"{path} holds no secret: delete it, and another is made.")
+
+
+def _pause() -> None:
+    import select
+
+    select.select([], [], [], 0.01)
+
+
+def _base_url(given: object, dev: bool) -> str:
+    if given is None:
+        if dev:
+            return DEV_BASE_URL
+        raise ConfigurationError(
+            "Auth(base_url=…) is missing: give the site's https origin, such as 'https://example.com'."
+        )
+    return _origin(given, dev, name="base_url")
+
+
+def _origins(given: object, dev: bool) -> list[str]:
+    return [_origin(entry, dev) for entry in _texts("trusted_origins", given, "'https://app.example.com'")]
+
+
+def _origin(given: object, dev: bool, name: str = "trusted_origins") -> str:
+    found = _scheme_host_port(given) if isinstance(given, str) else None
+    if found is None:
+        raise ConfigurationError(
+            f"Auth({name}=…) holds {given!r}: write scheme and host alone, such as 'https://example.com'."
+        )
+    scheme, host, port = found
+    wanted = "http" if dev else "https"
+    if scheme != wanted:
+        why = "in dev_mode cookies are not Secure, so" if dev else "outside dev_mode"
+        raise ConfigurationError(f"Auth({name}=…) holds {given!r}: {why} it must begin with {wanted}://.")
+    # Browsers leave the default port out of `Origin` (RFC 6454 6.2).
+    return f"{scheme}://{host}" if port in (None, _DEFAULT_PORTS[scheme]) else f"{scheme}://{host}:{port}"
+
+
+def _scheme_host_port(text: str) -> tuple[str, str, int | None] | None:
+    if not text.isascii() or not text.isprintable() or set(text) & set(" \\@?#"):
+        return None
+    try:
+        parts = urlsplit(text)
+        host, port = parts.hostname or "", parts.port
+    except ValueError:
+        return None
+    if parts.path not in ("", "/") or not (_DOMAIN.match(host) or _is_ip(host)):
+        return None
+    return parts.scheme, f"[{host}]" if ":" in host else host, port
+
+
+def _is_ip(text: str) -> bool:
+    try:
+        ip_network(text)
+    except ValueError:
+        return False
+    return "/" not in text
+
+
+def _hosts(given: object) -> frozenset[str]:
+    names = [entry.lower() for entry in _texts("dev_hosts", given, "'my-machine.local'")]
+    for name in names:
+        if not (_DOMAIN.match(name) or _is_ip(name)):
+            raise ConfigurationError(
+                f"Auth(dev_hosts=…) holds {name!r}: write the host alone, without scheme and port."
+            )
+    return frozenset(names)
+
+
+def _prefix(given: object) -> str:
+    if not isinstance(given, str) or not _PREFIX.match(given):
+        raise ConfigurationError(f"Auth(prefix={given!r}) must look like '/auth': a leading slash, no trailing one.")
+    return given
+
+
+def _cookie_name(given: object) -> str:
+    if not isinstance(given, str) or not _COOKIE.match(given):
+        raise ConfigurationError(f"Auth(cookie_name={given!r}) may hold letters, digits, '-' and '_', at most 40.")
+    if given.lower().startswith(("__host-", "__secure-")):
+        raise ConfigurationError("Auth(cookie_name=…) is the stem alone: authcore puts __Host- before it.")
+    return given
+
+
+def _cookie_domain(given: object) -> str | None:
+    if given is not None and (not isinstance(given, str) or not _DOMAIN.match(given)):
+        raise ConfigurationError(f"Auth(cookie_domain={given!r}) is a domain without a leading dot: 'example.com'.")
+    return given
+
+
+def _proxies(given: object) -> tuple[str, ...]:
+    entries = _texts("trusted_proxies", given, "'10.0.0.0/8'")
+    for entry in entries:
+        try:
+            entry == "unix" or ip_network(entry, strict=False)
+        except ValueError:
+            raise ConfigurationError(
+                f"Auth(trusted_proxies=…) holds {entry!r}: write addresses or networks, like '10.0.0.0/8', or 'unix'."
+            ) from None
+    return entries
+
+
+def _mail_from(given: object, base_url: str) -> str:
+    return sender_address("Auth", f"no-reply@{urlsplit(base_url).hostname}" if given is None else given)
+
+
+def _templates(given: Any) -> str | None:
+    if given is None:
+        return None
+    if not isinstance(given, str | os.PathLike) or str(given) == "" or "\0" in str(given) or not Path(given).is_dir():
+        raise ConfigurationError(
+            f"Auth(mail_templates={given!r}) is no folder: give one that holds templates to override."
+        )
+    return str(given)
+
+
+def _mailer(given: Any, dev: bool) -> Any:
+    from authcore.backends.mail import CallableMailer, ConsoleMailer
+
+    if (isinstance(given, str) and given == "console") or (given is None and dev):
+        if not dev:
+            raise ConfigurationError(
+                "Auth(mailer='console') is for dev_mode: give an SmtpMailer, or a function that sends."
+            )
+        return ConsoleMailer()
+    if given is None:
+        raise ConfigurationError(
+            "Auth(mailer=…) is missing: give an SmtpMailer(host=…), or a function that sends a mail."
+        )
+    if isinstance(given, type):
+        raise ConfigurationError(f"Auth(mailer=…) is the class {given.__name__}: write an instance of it.")
+    if callable(getattr(given, "send", None)):
+        return given
+    if callable(given):
+        return CallableMailer(given)
+    raise ConfigurationError(
+        f"Auth(mailer=…) is {_kind(given)}, without send(mail): give an SmtpMailer, or a function that sends a mail."
+    )
+
+
+def _hook(name: str, given: Any) -> Any:
+    if given is not None and not callable(given):
+        raise ConfigurationError(f"Auth({name}=…) is a function of the request, not {_kind(given)}.")
+    return given
+
+
+def _flag(name: str, given: object) -> bool:
+    # Text from an environment is not converted: every text but "" would be true, "false" as well.
+    if not isinstance(given, bool):
+        raise ConfigurationError(f"Auth({name}=…) is True or False, not {_kind(given)}.")
+    return given
+
+
+def _texts(name: str, given: object, example: str) -> tuple[str, ...]:
+    entries = tuple(given) if isinstance(given, list | tuple | set | frozenset) else None
+    if entries is None or not all(isinstance(entry, str) for entry in entries):
+        raise ConfigurationError(f"Auth({name}=…) is a list of texts, such as [{example}].")
+    return entries
+
+
+def _kind(given: object) -> str:
+    """Answer what a value is, without the value: it may be a secret."""
+    return given.__name__ if isinstance(given, type) else f"of type {type(given).__name__}"
+
+
+def _text(name: str, given: Any) -> str:
+    if not isinstance(given, str) or not given.strip() or not given.isprintable():
+        raise ConfigurationError(f"Auth({name}=…) is a printable text, such as 'Example'.")
+    return given
+
+
+def _choice(name: str, given: Any, choices: tuple[str, ...]) -> str:
+    if not isinstance(given, str) or given not in choices:
+        raise ConfigurationError(f"Auth({name}={given!r}) is one of {' and '.join(map(repr, choices))}.")
+    return str(given)

@@ -1,0 +1,132 @@
+"""All that a flow may touch."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass, field
+from datetime import datetime
+from typing import TYPE_CHECKING, Any, TypeVar, cast
+
+from authcore.http import Request
+from authcore.ports import Clock, Database, Hasher, Hooks, Http, KeyValue, Ports, Randomness
+
+if TYPE_CHECKING:
+    from authcore.feature import Feature
+    from authcore.services.accounts import User
+    from authcore.services.keys import KeyRing
+    from authcore.services.sessions import Session
+
+S = TypeVar("S")
+
+
+@dataclass(frozen=True, slots=True)
+class Tenant:
+    """Whose users these are. The id is part of every identity, challenge, limit and session."""
+
+    id: str
+    base_url: str | None = None
+    origins: tuple[str, ...] = ()
+    brand: Mapping[str, str] | None = None
+
+
+DEFAULT_TENANT = Tenant("default")
+
+
+@dataclass(frozen=True, slots=True)
+class Authenticated:
+    """Who is asking: the user, the session, and the digest of the credential that showed it."""
+
+    user: User
+    session: Session
+    credential: bytes = field(repr=False)
+
+
+@dataclass(frozen=True, slots=True)
+class AppSettings:
+    """What the whole application shares, validated."""
+
+    base_url: str  # origin, no trailing slash
+    prefix: str
+    product: str
+    keys: KeyRing = field(repr=False)
+    cookie_name: str
+    cookie_domain: str | None
+    secure: bool
+    dev_hosts: frozenset[str] | None  # None outside dev_mode
+    origins: frozenset[str]
+    trusted_proxies: tuple[str, ...]
+    limits: bool
+    mail_from: str
+    mail_templates: str | None
+    tenant: Callable[[Request], Any] | None
+
+
+@dataclass(frozen=True, slots=True)
+class Runtime:
+    """An application bound to the ports of one drive."""
+
+    app: AppSettings
+    ports: Ports
+    features: tuple[Feature, ...]
+    settings: Mapping[type, Any]
+    listeners: Mapping[type, Sequence[Callable[..., Any]]]
+    wake_sender: Callable[[], None]
+
+
+@dataclass(slots=True)
+class Context:
+    """One run of a flow: the ports, the settings, the request, the tenant and who is asking."""
+
+    runtime: Runtime
+    tenant: Tenant = DEFAULT_TENANT
+    request: Request | None = None
+    params: Mapping[str, str] = field(default_factory=dict)
+    who: Authenticated | None = None
+
+    @property
+    def app(self) -> AppSettings:
+        """Answer the settings of the whole application."""
+        return self.runtime.app
+
+    @property
+    def db(self) -> Database:
+        """Answer the database."""
+        return self.runtime.ports.db
+
+    @property
+    def kv(self) -> KeyValue:
+        """Answer the key-value store."""
+        return self.runtime.ports.kv
+
+    @property
+    def hasher(self) -> Hasher:
+        """Answer the password hasher."""
+        return self.runtime.ports.hasher
+
+    @property
+    def http(self) -> Http:
+        """Answer the client for other servers."""
+        return self.runtime.ports.http
+
+    @property
+    def clock(self) -> Clock:
+        """Answer the clock."""
+        return self.runtime.ports.clock
+
+    @property
+    def random(self) -> Randomness:
+        """Answer the source of randomness."""
+        return self.runtime.ports.random
+
+    @property
+    def hooks(self) -> Hooks:
+        """Answer the way to call the application's own functions."""
+        return self.runtime.ports.hooks
+
+    def now(self) -> datetime:
+        """Answer the time, aware, in UTC."""
+        return self.runtime.ports.clock.now()
+
+    def settings(self, kind: type[S]) -> S:
+        """Answer a room's or a service's settings by their type."""
+        return cast(S, self.runtime.settings[kind])

@@ -1,0 +1,166 @@
+"""The three drives: one flow, run without a loop, whole in a worker thread, or by native awaits.
+
+A flow is `async def` over ports. What the application supplies (a hook) may be sync or async; each drive calls
+it where that
+is allowed: BLOCKING at once, THREADS on the event loop between two hops, ASYNCIO by awaiting.
+"""
+
+from __future__ import annotations
+
+import enum
+import inspect
+from collections.abc import Awaitable, Callable, Coroutine, Generator, Iterator
+from contextlib import suppress
+from dataclasses import dataclass
+from typing import Any, TypeVar
+
+R = TypeVar("R")
+_CLOSINGS = 100  # how often a coroutine may wait again while it is closed
+Hop = Callable[[Callable[[], Any]], Awaitable[Any]]
+"""Run a function in a worker thread, with the caller's context variables, and answer what it answers."""
+
+
+class Drive(enum.Enum):
+    """How a flow is run."""
+
+    BLOCKING = "blocking"
+    THREADS = "threads"
+    ASYNCIO = "asyncio"
+
+
+class FlowSuspended(RuntimeError):
+    """A flow under a blocking drive awaited something that has to wait."""
+
+
+def run_blocking(coro: Coroutine[Any, Any, R], name: str | None = None) -> R:
+    """Run a coroutine that never waits and answer its value; raise FlowSuspended, naming it, if it waits."""
+    try:
+        coro.send(None)
+    except StopIteration as done:
+        return done.value  # type: ignore[no-any-return]
+    raise _suspended(coro, name)
+
+
+def _suspended(coro: Coroutine[Any, Any, Any], name: str | None = None) -> FlowSuspended:
+    path = " → ".join(_path(coro))
+    _close(coro)
+    return FlowSuspended(
+        f"{name or _name(coro)} waited (in {path}) under the blocking drive, where nothing can wait. "
+        "Give a synchronous function instead, or use an async framework's adapter."
+    )
+
+
+def _close(coro: Coroutine[Any, Any, Any]) -> None:
+    # What `async with` and `finally` await while they end stops the coroutine again; closed once more, it goes on.
+    for _ in range(_CLOSINGS):
+        with suppress(Exception):
+            coro.close()
+            return
+
+
+def _path(coro: Any) -> Iterator[str]:
+    """Answer the name of the coroutine, and of each that it awaits."""
+    while coro is not None:
+        yield _name(coro)
+        coro = getattr(coro, "cr_await", None)
+
+
+def _name(thing: Any) -> str:
+    return getattr(thing, "__qualname__", None) or getattr(thing, "__name__", None) or type(thing).__qualname__
+
+
+class BlockingHooks:
+    """Call hooks at once; an async hook must not wait."""
+
+    async def call(self, hook: Callable[..., Any], /, *args: Any) -> Any:
+        """Answer what the hook answers; raise FlowSuspended, naming the hook, if it waits."""
+        answer = hook(*args)
+        if not inspect.isawaitable(answer):
+            return answer
+        return run_blocking(answer) if inspect.iscoroutine(answer) else run_blocking(_await(answer), _name(hook))
+
+
+class AsyncHooks:
+    """Call hooks on the loop and await what they answer."""
+
+    async def call(self, hook: Callable[..., Any], /, *args: Any) -> Any:
+        """Answer what the hook answers."""
+        answer = hook(*args)
+        return await answer if inspect.isawaitable(answer) else answer
+
+
+@dataclass(frozen=True, slots=True)
+class _HookCall:
+    """What a flow yields to the THREADS drive: leave the worker and call this on the loop."""
+
+    hook: Callable[..., Any]
+    args: tuple[Any, ...]
+
+    def __await__(self) -> Generator[_HookCall, Any, Any]:
+        return (yield self)
+
+
+class ThreadHooks:
+    """Send hooks back to the event loop: they may await, and see the caller's context."""
+
+    async def call(self, hook: Callable[..., Any], /, *args: Any) -> Any:
+        """Answer what the hook answers."""
+        return await _HookCall(hook, args)
+
+
+@dataclass(frozen=True, slots=True)
+class _Done:
+    value: Any
+
+
+async def run_in_thread(coro: Coroutine[Any, Any, R], hop: Hop) -> R:
+    """Run a flow over blocking ports whole in one worker thread: one hop, and one more after each hook.
+
+    A caller that goes away does not stop a worker: what was begun is committed. A flow that still waits for its worker, or
+    for a hook, is closed.
+    """
+    try:
+        return await _hop_through(coro, hop)
+    finally:
+        if inspect.getcoroutinestate(coro) in (inspect.CORO_CREATED, inspect.CORO_SUSPENDED):
+            _close(coro)
+
+
+async def _hop_through(coro: Coroutine[Any, Any, R], hop: Hop) -> R:
+    step = _sender(coro, None)
+    while True:
+        outcome = await hop(_guarded(coro, step))
+        if isinstance(outcome, _Done):
+            return outcome.value  # type: ignore[no-any-return]
+        try:
+            answer = await AsyncHooks().call(outcome.hook, *outcome.args)
+        except Exception as error:
+            step = _thrower(coro, error)
+        else:
+            step = _sender(coro, answer)
+
+
+def _sender(coro: Coroutine[Any, Any, Any], value: Any) -> Callable[[], Any]:
+    return lambda: coro.send(value)
+
+
+def _thrower(coro: Coroutine[Any, Any, Any], error: Exception) -> Callable[[], Any]:
+    return lambda: coro.throw(error)
+
+
+def _guarded(coro: Coroutine[Any, Any, Any], step: Callable[[], Any]) -> Callable[[], Any]:
+    # StopIteration cannot pass through a future, so the end of the flow travels as a value.
+    def stepped() -> Any:
+        try:
+            outcome = step()
+        except StopIteration as done:
+            return _Done(done.value)
+        if isinstance(outcome, _HookCall):
+            return outcome
+        raise _suspended(coro)
+
+    return stepped
+
+
+async def _await(awaitable: Awaitable[R]) -> R:
+    return await awaitable

@@ -1,0 +1,80 @@
+"""Sign-up and sign-in by e-mail address and password."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from datetime import timedelta
+from pathlib import Path
+from typing import Any, ClassVar
+
+from authcore.feature import Feature, MailTemplate, Reauthentication, sender_address
+from authcore.features.password import flow
+from authcore.features.password.calls import PasswordCalls
+from authcore.features.password.routes import DISABLED, ROUTES
+from authcore.features.password.settings import PasswordSettings
+from authcore.features.password.tables import attempts, passwords
+from authcore.route import Route
+
+_TEMPLATES = Path(__file__).parent / "templates"
+
+
+class Password(Feature):
+    """Let people sign up and sign in with an e-mail address and a password.
+
+    `enabled=False` answers every one of its routes with 403 `password_disabled`. `require_code=False` makes a
+    session at
+    sign-up, before the address is proven. `min_length` is in code points. Code settings are those of the sign-up mail.
+    """
+
+    name = "password"
+    calls = PasswordCalls
+    routes: ClassVar[tuple[Route, ...]] = ROUTES
+    tables = (passwords, attempts)
+    mails: ClassVar[tuple[MailTemplate, ...]] = (
+        MailTemplate("sign_up", "auth-sign-up", _TEMPLATES),
+        MailTemplate("sign_up_welcome", "auth-sign-up-welcome", _TEMPLATES),
+        MailTemplate("sign_up_existing", "auth-sign-up-existing", _TEMPLATES),
+    )
+    reauthentications = (Reauthentication("password", flow.prove),)
+
+    def __init__(
+        self,
+        *,
+        enabled: bool = True,
+        require_code: bool = True,
+        min_length: int = 15,
+        require_number: bool = False,
+        code_length: int = 6,
+        code_ttl: timedelta = timedelta(minutes=10),
+        min_send_interval: timedelta = timedelta(seconds=60),
+        max_attempts: int = 5,
+        mail_from: str | None = None,
+    ) -> None:
+        self.settings = PasswordSettings(
+            enabled=enabled,
+            require_code=require_code,
+            min_length=min_length,
+            require_number=require_number,
+            code_length=code_length,
+            code_ttl=code_ttl,
+            min_send_interval=min_send_interval,
+            max_attempts=max_attempts,
+        )
+        if not enabled:
+            self.routes = DISABLED  # type: ignore[misc]
+        if mail_from is not None:
+            sender_address("Password", mail_from)
+            self.mails = tuple(MailTemplate(m.kind, m.name, m.folder, mail_from) for m in type(self).mails)  # type: ignore[misc]
+
+    def findings(self, app: Any) -> Sequence[str]:
+        """Name the settings that weaken something."""
+        found = []
+        if self.settings.min_length < 15:
+            found.append(
+                "Password(min_length=…) is below 15 while it may be the only factor (NIST SP 800-63B-4 3.1.1.2)."
+            )
+        if not self.settings.require_code:
+            found.append(
+                "Password(require_code=False): sign-up answers 409 account_exists, so it tells who has an account."
+            )
+        return found

@@ -1,0 +1,15 @@
+"""The room's flows as Python calls."""
+
+from __future__ import annotations
+
+from authcore.calls import Calls, M, call
+from authcore.features.password import flow
+
+
+class PasswordCalls(Calls[M]):
+    """`auth.blocking.password` and `auth.asyncio.password`."""
+
+    sign_up = call(flow.sign_up)
+    verify_sign_up = call(flow.verify_sign_up)
+    resend_sign_up = call(flow.resend_sign_up)
+    sign_in = call(flow.sign_in)

@@ -1,0 +1,19 @@
+"""The room's own failures."""
+
+from __future__ import annotations
+
+from authcore.errors import Conflict, Forbidden
+
+
+class PasswordDisabled(Forbidden):
+    """Passwords are switched off here, for every address alike."""
+
+    code = "password_disabled"
+    message = "Passwords are not used here."
+
+
+class AccountExists(Conflict):
+    """The address has an account; told only where sign-up needs no code."""
+
+    code = "account_exists"
+    message = "There is an account with this address. Sign in instead."

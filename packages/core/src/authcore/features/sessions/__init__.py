@@ -1,0 +1,58 @@
+"""Sessions: who is signed in, where, and the end of it. Always on."""
+
+from __future__ import annotations
+
+from datetime import timedelta
+from pathlib import Path
+from typing import Literal
+
+from authcore.feature import Feature, MailTemplate
+from authcore.features.sessions.calls import SessionCalls
+from authcore.features.sessions.routes import routes
+from authcore.services.sessions import SessionSettings, access, refresh, sessions
+
+_TEMPLATES = Path(__file__).parent / "templates"
+
+
+class Sessions(Feature):
+    """Keep people signed in.
+
+    `transport` is "cookie", "bearer" or "both". `access_ttl` and `refresh_ttl` are a bearer's, `cookie_ttl`
+    slides with use, and
+    no session outlives `absolute_ttl`. Within `grace` a replaced refresh token answers the same successor;
+    after it, `on_reuse`
+    ends the "family" or every session of the "user". `fresh` is the age below which an authentication counts as fresh.
+    """
+
+    name = "sessions"
+    calls = SessionCalls
+    tables = (sessions, access, refresh)
+    mails = (MailTemplate("reauthenticate", "auth-reauthenticate", _TEMPLATES),)
+
+    def __init__(
+        self,
+        *,
+        transport: Literal["cookie", "bearer", "both"] = "both",
+        access_ttl: timedelta = timedelta(minutes=15),
+        refresh_ttl: timedelta = timedelta(days=30),
+        cookie_ttl: timedelta = timedelta(days=7),
+        absolute_ttl: timedelta = timedelta(days=90),
+        grace: timedelta = timedelta(seconds=10),
+        on_reuse: Literal["family", "user"] = "family",
+        fresh: timedelta = timedelta(minutes=5),
+        fresh_to_end: bool = True,
+        cookie_refresh: bool = False,
+    ) -> None:
+        self.settings = SessionSettings(
+            transport=transport,
+            access_ttl=access_ttl,
+            refresh_ttl=refresh_ttl,
+            cookie_ttl=cookie_ttl,
+            absolute_ttl=absolute_ttl,
+            grace=grace,
+            on_reuse=on_reuse,
+            fresh=fresh,
+            fresh_to_end=fresh_to_end,
+            cookie_refresh=cookie_refresh,
+        )
+        self.routes = routes(fresh_to_end=fresh_to_end)  # type: ignore[misc]

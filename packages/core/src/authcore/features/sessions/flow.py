@@ -1,0 +1,319 @@
+"""The life of a session after it was made."""
+
+from __future__ import annotations
+
+from datetime import timedelta
+
+from authcore.context import Authenticated, Context
+from authcore.errors import (
+    AmbiguousCredentials,
+    InvalidChallenge,
+    InvalidRefreshToken,
+    NotAuthenticated,
+    NotFound,
+    field_error,
+)
+from authcore.features.sessions import mails, store
+from authcore.services import challenges, cookies, events, guard, limits, outbox, sessions, tokens, transport
+from authcore.services import sign_in as pipeline
+from authcore.services.accounts import User
+from authcore.services.challenges import Challenge, ChallengeKind, Spent
+from authcore.services.limits import Hit
+from authcore.services.sessions import (
+    EndedSession,
+    Issued,
+    Rotated,
+    Rotation,
+    RotationRefused,
+    Session,
+    SessionSettings,
+    Transport,
+    access_kind,
+)
+from authcore.services.sign_in import ChallengeRequired, Proof, SignedIn
+
+REAUTHENTICATE = ChallengeKind(purpose="reauthenticate", mail="reauthenticate", ttl=timedelta(minutes=10))
+MAIL = Proof(("email",))
+
+
+# --- refreshing ---
+
+
+async def refresh(ctx: Context, *, refresh_token: str | None = None) -> Session | Issued:
+    """Go on with a session: new secrets for a refresh token, or a slid end for a cookie session that has none.
+
+    Raises InvalidRefreshToken (unknown, expired, replaced and revoked are one answer), AmbiguousCredentials,
+    RateLimited.
+    """
+    await limits.count(ctx, Hit("refresh.address"))
+    cookie = cookies.read(ctx.app, ctx.request, "refresh")
+    if refresh_token is not None and cookie is not None:
+        await _same_family(ctx, refresh_token, cookie)
+    token = refresh_token or cookie
+    if token is None:
+        return await _slide(ctx)
+    return await _rotate(ctx, token, "bearer" if refresh_token is not None else "cookie")
+
+
+async def _same_family(ctx: Context, token: str, cookie: str) -> None:
+    families = [
+        await ctx.db.read(sessions.family, ctx.tenant.id, digest) if (digest := tokens.digest(text, "rt")) else None
+        for text in (token, cookie)
+    ]
+    if families[0] is None or families[0] != families[1]:
+        raise AmbiguousCredentials()
+
+
+async def _slide(ctx: Context) -> Session:
+    who = await guard.authenticate(ctx)
+    if who is None or who.session.transport != "cookie" or ctx.settings(SessionSettings).cookie_refresh:
+        raise InvalidRefreshToken()
+    await guard.note_use(ctx, who, ctx.now())
+    again = await ctx.db.read(sessions.lookup, ctx.tenant.id, who.credential, ctx.now())
+    if again is None:
+        raise InvalidRefreshToken()
+    return again.session
+
+
+async def _rotate(ctx: Context, token: str, via: Transport) -> Issued:
+    digest = tokens.digest(token, "rt")
+    if digest is None:
+        raise InvalidRefreshToken()
+    outcome = await ctx.db.write(sessions.rotate, _turn(ctx, token, digest, via))
+    if isinstance(outcome, RotationRefused):
+        if outcome.reused:
+            event = events.RefreshReused(ctx.tenant.id, ctx.now(), outcome.user_id, outcome.session_id)
+            await events.emit(ctx, event)
+        raise InvalidRefreshToken()
+    return _issued(ctx, token, outcome)
+
+
+def _turn(ctx: Context, token: str, digest: bytes, via: Transport) -> Rotation:
+    key_id, key = ctx.app.keys.current("refresh")
+    nonce = ctx.random.bytes(32, "nonce")
+    return Rotation(
+        tenant=ctx.tenant.id,
+        digest=digest,
+        now=ctx.now(),
+        nonce=nonce,
+        key_id=key_id,
+        next_refresh=tokens.must_digest(sessions.derive(key, "refresh", nonce, token, "rt"), "rt"),
+        next_access=tokens.must_digest(
+            sessions.derive(key, "access", nonce, token, access_kind(via)), access_kind(via)
+        ),
+        settings=ctx.settings(SessionSettings),
+        event=events.draft(ctx, events.RefreshReused),
+        transport=via,
+    )
+
+
+def _issued(ctx: Context, token: str, turn: Rotated) -> Issued:
+    """Answer the pair that any node derives from the same nonce."""
+    key = ctx.app.keys.get(turn.key_id, "refresh")
+    if key is None:
+        raise InvalidRefreshToken()
+    settings, via = ctx.settings(SessionSettings), turn.session.transport
+    return Issued(
+        session=turn.session,
+        transport=via,
+        access=sessions.derive(key, "access", turn.nonce, token, access_kind(via)),
+        access_expires=min(turn.at + settings.access_ttl, turn.ends_at),
+        refresh=sessions.derive(key, "refresh", turn.nonce, token, "rt"),
+        refresh_expires=min(turn.at + settings.refresh_ttl, turn.ends_at),
+        ends_at=turn.ends_at,
+    )
+
+
+# --- ending ---
+
+
+async def sign_out(
+    ctx: Context, *, access_token: str | None = None, refresh_token: str | None = None
+) -> EndedSession | None:
+    """End the session of the request, or of a token; answer it with `revoked_at`, or None if nobody was signed in."""
+    digests = _presented(ctx, access_token, refresh_token or cookies.read(ctx.app, ctx.request, "refresh"))
+    if not digests:
+        return None
+    ended = await ctx.db.write(store.end_presented, ctx.tenant.id, digests, ctx.now())
+    if ended is not None:
+        await events.emit(ctx, events.Logout(ctx.tenant.id, ctx.now(), ended.user_id, ended.session.id))
+    return ended
+
+
+def _presented(ctx: Context, access_token: str | None, refresh_token: str | None) -> list[bytes]:
+    carried = transport.digest_of(access_token) if access_token else transport.credential_digest(ctx)
+    refreshing = tokens.digest(refresh_token, "rt") if refresh_token else None
+    return [digest for digest in (carried, refreshing) if digest is not None]
+
+
+def _any_digest(text: str) -> bytes | None:
+    return transport.digest_of(text) or tokens.digest(text, "rt")
+
+
+async def end_session(ctx: Context, *, session_id: str) -> int:
+    """End one of one's own sessions; raise NotFound for another's, an ended or an unknown one."""
+    who = _who(ctx)
+    ended = await ctx.db.write(sessions.revoke, ctx.tenant.id, who.user.id, session_id, ctx.now())
+    if not ended:
+        raise NotFound()
+    return await _told(ctx, who.user.id, ended)
+
+
+async def end_other_sessions(ctx: Context) -> int:
+    """End one's own sessions but the one that asks; answer how many."""
+    who = _who(ctx)
+    ended = await ctx.db.write(sessions.revoke_others, ctx.tenant.id, who.user.id, who.session.id, ctx.now())
+    return await _told(ctx, who.user.id, ended)
+
+
+async def revoke_session(ctx: Context, session_id_or_token: str) -> EndedSession | None:
+    """End any session of the tenant, known by its id or by one of its tokens; None if there is none. Server
+    code only.
+    """
+    digest = _any_digest(session_id_or_token)
+    if digest is None:
+        ended = await ctx.db.write(sessions.end_by_id, ctx.tenant.id, session_id_or_token, ctx.now())
+    else:
+        ended = await ctx.db.write(store.end_presented, ctx.tenant.id, [digest], ctx.now())
+    if ended is not None:
+        await _told(ctx, ended.user_id, 1)
+    return ended
+
+
+async def revoke_all_sessions(ctx: Context, user_id: str | None = None) -> int:
+    """End every session of a user, by default of the one who asks; answer how many."""
+    whose = user_id or _who(ctx).user.id
+    ended = await ctx.db.write(sessions.revoke_all, ctx.tenant.id, whose, ctx.now())
+    return await _told(ctx, whose, ended)
+
+
+async def _told(ctx: Context, user_id: str, ended: int) -> int:
+    if ended:
+        await events.emit(ctx, events.SessionsEnded(ctx.tenant.id, ctx.now(), user_id, ended))
+    return ended
+
+
+# --- looking ---
+
+
+async def current(ctx: Context, *, access_token: str | None = None) -> Authenticated | None:
+    """Answer who holds a token, or who sends the request; None if nobody is signed in."""
+    if access_token is None:
+        return ctx.who or await guard.authenticate(ctx)
+    digest = transport.digest_of(access_token)
+    return await ctx.db.read(sessions.lookup, ctx.tenant.id, digest, ctx.now()) if digest else None
+
+
+async def get_user(ctx: Context, *, access_token: str | None = None) -> User | None:
+    """Answer the user of a token or of the request."""
+    who = await current(ctx, access_token=access_token)
+    return who.user if who else None
+
+
+async def get_user_id(ctx: Context, *, access_token: str | None = None) -> str | None:
+    """Answer the user's id of a token or of the request."""
+    who = await current(ctx, access_token=access_token)
+    return who.user.id if who else None
+
+
+async def get_session(ctx: Context, *, access_token: str | None = None) -> Session | None:
+    """Answer the session of a token or of the request."""
+    who = await current(ctx, access_token=access_token)
+    return who.session if who else None
+
+
+async def list_sessions(ctx: Context, *, user_id: str | None = None) -> list[Session]:
+    """Answer the live sessions of a user, by default of the one who asks, the latest first."""
+    if user_id is not None:
+        return await ctx.db.read(sessions.list_live, ctx.tenant.id, user_id, ctx.now(), None)
+    who = _who(ctx)
+    return await ctx.db.read(sessions.list_live, ctx.tenant.id, who.user.id, ctx.now(), who.session.id)
+
+
+# --- proving again ---
+
+
+async def reauthenticate(
+    ctx: Context, *, password: str | None = None, challenge_id: str | None = None, code: str | None = None
+) -> SignedIn | ChallengeRequired:
+    """Prove again who is signed in: by password, or by a code that is mailed when nothing is given.
+
+    Raises NotAuthenticated, InvalidCredentials, InvalidChallenge, RateLimited. The session keeps its id and
+    gets new secrets.
+    """
+    who = _who(ctx)
+    await limits.count(ctx, Hit("reauthenticate.account", who.user.id))
+    if password is not None:
+        return await pipeline.renew(ctx, await _by_secret(ctx, "password", password))
+    if challenge_id is None and code is None:
+        return await _start(ctx, who)
+    if challenge_id is None or code is None:
+        raise field_error("code" if code is None else "challenge_id", "missing", "This field is required.")
+    return await pipeline.renew(ctx, await _by_code(ctx, challenge_id, code))
+
+
+async def _by_secret(ctx: Context, field: str, secret: str) -> Proof:
+    for feature in ctx.runtime.features:
+        for way in feature.reauthentications:
+            if way.field == field:
+                return await way.prove(ctx, secret)
+    raise field_error(field, "unknown", "This cannot be proven so here.")
+
+
+async def _by_code(ctx: Context, challenge_id: str, code: str) -> Proof:
+    binding, subject = transport.binding_of(ctx), _subject(_who(ctx))
+    attempt = await challenges.attempt(ctx, REAUTHENTICATE, challenge_id, code, binding=binding, subject=subject)
+    if not isinstance(await ctx.db.write(challenges.spend, attempt), Spent):
+        raise InvalidChallenge()
+    return MAIL
+
+
+async def _start(ctx: Context, who: Authenticated) -> ChallengeRequired:
+    if who.user.email is None:
+        raise field_error("password", "missing", "This field is required.")
+    binding, set_cookies = transport.ensure_binding(ctx, who.session.transport)
+    earlier = await _pending(ctx, who, binding)
+    made = await (_again(ctx, earlier) if earlier else _made(ctx, who, who.user.email, binding))
+    return ChallengeRequired(challenges.view(made, ctx.now()), set_cookies)
+
+
+async def _pending(ctx: Context, who: Authenticated, binding: str | None) -> Challenge | None:
+    found = await ctx.db.read(challenges.pending, ctx.tenant.id, REAUTHENTICATE, _subject(who), ctx.now())
+    return next((challenge for challenge in found if binding is None or binding in challenge.bindings), None)
+
+
+async def _made(ctx: Context, who: Authenticated, email: str, binding: str | None) -> Challenge:
+    made = challenges.draft(
+        ctx,
+        REAUTHENTICATE,
+        subject=_subject(who),
+        recipient=email,
+        payload={},
+        bindings=[binding] if binding else [],
+    )
+    key = challenges.code_digest(ctx, made.id, made.code or "")
+    await ctx.db.write(store.start, made, key, mails.code(ctx, made))
+    outbox.wake(ctx)
+    return made
+
+
+async def _again(ctx: Context, challenge: Challenge) -> Challenge:
+    if not challenges.may_send(challenge, ctx.now()):
+        return challenge
+    fresh = challenges.renewed(ctx, challenge)
+    key = challenges.code_digest(ctx, fresh.id, fresh.code or "")
+    if not await ctx.db.write(store.resend, challenge, fresh.sent_at, key, mails.code(ctx, fresh)):
+        return challenge
+    outbox.wake(ctx)
+    return fresh
+
+
+def _subject(who: Authenticated) -> str:
+    # Bound to the session: a code mailed for one session steps up no other.
+    return f"{who.user.id}:{who.session.id}"
+
+
+def _who(ctx: Context) -> Authenticated:
+    if ctx.who is None:
+        raise NotAuthenticated()
+    return ctx.who

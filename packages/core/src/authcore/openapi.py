@@ -1,0 +1,147 @@
+"""The OpenAPI 3.1 document, made from the routes. Component names begin with `Authcore`, so that they merge
+into any document.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterable, Sequence
+from typing import TYPE_CHECKING, Any
+
+import msgspec
+
+from authcore.errors import (
+    AuthError,
+    BodyTooLarge,
+    InvalidFields,
+    InvalidJson,
+    OriginNotAllowed,
+    RateLimited,
+    ReauthenticationRequired,
+    UnsupportedMediaType,
+)
+from authcore.route import Empty, Route
+
+if TYPE_CHECKING:
+    from authcore.app import Auth
+    from authcore.context import AppSettings
+    from authcore.feature import Feature
+
+_PARAMETER = re.compile(r"\{([a-z_]+)\}")
+_REF = "#/components/schemas/Authcore{name}"
+COOKIE_SCHEME, BEARER_SCHEME = "authcoreCookie", "authcoreBearer"
+
+
+class FieldFailure(msgspec.Struct, frozen=True):
+    """One wrong field."""
+
+    field: str
+    code: str
+    message: str
+
+
+class FailureDetail(msgspec.Struct, frozen=True, omit_defaults=True):
+    """A stable code, a sentence, and for `invalid_fields` every wrong field."""
+
+    code: str
+    message: str
+    details: list[FieldFailure] | None = None
+
+
+class Failure(msgspec.Struct, frozen=True):
+    """How every failure looks."""
+
+    error: FailureDetail
+
+
+def document(auth: Auth) -> dict[str, Any]:
+    """Answer the document of an application."""
+    return document_of(auth.settings, auth.features)
+
+
+def document_of(app: AppSettings, features: Sequence[Feature]) -> dict[str, Any]:
+    """Answer the document of the rooms that are enabled."""
+    routes = [route for feature in features for route in feature.routes]
+    paths: dict[str, Any] = {}
+    for route in routes:
+        paths.setdefault(app.prefix + route.path, {})[route.method.lower()] = _operation(route)
+    return {
+        "openapi": "3.1.0",
+        "info": {"title": f"{app.product}: authentication", "version": "1"},
+        "paths": paths,
+        "components": {"schemas": _schemas(routes), "securitySchemes": _schemes(app)},
+    }
+
+
+def _schemes(app: AppSettings) -> dict[str, Any]:
+    from authcore.services.cookies import cookie_name
+
+    cookie = {"type": "apiKey", "in": "cookie", "name": cookie_name(app, "session")}
+    return {COOKIE_SCHEME: cookie, BEARER_SCHEME: {"type": "http", "scheme": "bearer"}}
+
+
+def _schemas(routes: Iterable[Route]) -> dict[str, Any]:
+    kinds: dict[type, None] = {Failure: None}
+    for route in routes:
+        for kind in (route.body, *route.answers.values()):
+            if kind is not None and kind is not Empty:
+                kinds[kind] = None
+    _, components = msgspec.json.schema_components(tuple(kinds), ref_template=_REF)
+    return {f"Authcore{name}": schema for name, schema in components.items()}
+
+
+def _operation(route: Route) -> dict[str, Any]:
+    operation: dict[str, Any] = {
+        "summary": route.summary,
+        "operationId": _operation_id(route),
+        "tags": [f"auth: {route.tag}"],
+        "responses": _responses(route),
+    }
+    if names := _PARAMETER.findall(route.path):
+        operation["parameters"] = [_parameter(name) for name in names]
+    if route.body is not Empty:
+        operation["requestBody"] = {"required": _required(route.body), "content": _json(route.body)}
+    if route.needs is not None:
+        operation["security"] = [{COOKIE_SCHEME: []}, {BEARER_SCHEME: []}]
+    return operation
+
+
+def _operation_id(route: Route) -> str:
+    return "authcore_" + re.sub(r"[^a-z0-9]+", "_", f"{route.method} {route.path}".lower()).strip("_")
+
+
+def _parameter(name: str) -> dict[str, Any]:
+    return {"name": name, "in": "path", "required": True, "schema": {"type": "string"}}
+
+
+def _required(body: type[msgspec.Struct]) -> bool:
+    return any(field.required for field in msgspec.structs.fields(body))
+
+
+def _json(kind: type[msgspec.Struct]) -> dict[str, Any]:
+    return {"application/json": {"schema": {"$ref": _REF.format(name=kind.__name__)}}}
+
+
+def _responses(route: Route) -> dict[str, Any]:
+    responses: dict[str, Any] = {}
+    for status, kind in route.answers.items():
+        responses[str(status)] = {"description": "Done", **({"content": _json(kind)} if kind else {})}
+    for status, codes in _failures(route).items():
+        responses[str(status)] = {"description": " · ".join(sorted(codes)), "content": _json(Failure)}
+    return responses
+
+
+def _failures(route: Route) -> dict[int, set[str]]:
+    raised: list[type[AuthError]] = list(route.raises)
+    if route.unsafe:
+        raised += [InvalidJson, OriginNotAllowed, BodyTooLarge, UnsupportedMediaType, InvalidFields]
+    if route.limit is not None:
+        raised.append(RateLimited)
+    if route.needs is not None:
+        from authcore.errors import NotAuthenticated
+
+        raised += [NotAuthenticated, *([ReauthenticationRequired] if route.needs.default_fresh else [])]
+    found: dict[int, set[str]] = {}
+    for error in raised:
+        found.setdefault(error.status, set()).add(error.code)
+    return found

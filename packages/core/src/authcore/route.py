@@ -1,0 +1,137 @@
+"""Routes as values, and the one router that all frameworks share."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Awaitable, Callable, Iterable, Mapping
+from dataclasses import dataclass, field
+from datetime import timedelta
+from typing import TYPE_CHECKING, Any
+
+import msgspec
+
+from authcore.errors import AuthError, MethodNotAllowed, NotFound
+from authcore.http import Cookie
+
+if TYPE_CHECKING:
+    from authcore.context import Context
+
+UNSAFE = frozenset({"POST", "PUT", "PATCH", "DELETE"})
+_PARAMETER = re.compile(r"\{([a-z_]+)\}")
+_PARAMETER_VALUE = r"([A-Za-z0-9._~-]{1,200})"
+
+
+class Empty(msgspec.Struct, forbid_unknown_fields=True, frozen=True):
+    """A body without fields."""
+
+
+@dataclass(frozen=True, slots=True)
+class Requirement:
+    """What a route, or an application's own route, asks of who calls it.
+
+    `fresh` is the greatest age of the authentication; `default_fresh` takes the application's setting instead.
+    `csrf` False leaves out the origin check of an unsafe request.
+    """
+
+    verified: bool = False
+    mfa: bool = False
+    fresh: timedelta | None = None
+    default_fresh: bool = False
+    csrf: bool = True
+
+
+SIGNED_IN = Requirement()
+FRESH = Requirement(default_fresh=True)
+
+
+@dataclass(frozen=True, slots=True)
+class Answer:
+    """What a handler answers: a status, a struct that becomes the body, and cookies."""
+
+    status: int
+    value: msgspec.Struct | Mapping[str, Any] | None
+    cookies: tuple[Cookie, ...] = ()
+    headers: tuple[tuple[str, str], ...] = ()
+
+
+Handler = Callable[["Context", Any], Awaitable[Answer]]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Route:
+    """One method on one path.
+
+    `body` is the struct that the body must be, `answers` maps each success status to its struct.
+    `needs` None is open to everyone. `mints` says that an answer may set a session cookie (rule R5).
+    `limit` names a bucket counted for the client's address before the handler runs.
+    """
+
+    method: str
+    path: str
+    handler: Handler
+    summary: str
+    answers: Mapping[int, type[msgspec.Struct] | None]
+    body: type[msgspec.Struct] = Empty
+    needs: Requirement | None = None
+    mints: bool = False
+    limit: str | None = None
+    raises: tuple[type[AuthError], ...] = ()
+    tag: str = ""
+
+    @property
+    def unsafe(self) -> bool:
+        """Tell whether the route may change state."""
+        return self.method in UNSAFE
+
+
+@dataclass(slots=True)
+class Router:
+    """Find the route of a method and a path, below the mount prefix."""
+
+    routes: tuple[Route, ...]
+    _fixed: dict[str, dict[str, Route]] = field(init=False, default_factory=dict)
+    _patterns: list[tuple[re.Pattern[str], dict[str, Route]]] = field(init=False, default_factory=list)
+
+    def __post_init__(self) -> None:
+        patterns: dict[str, dict[str, Route]] = {}
+        for route in self.routes:
+            table = patterns if _PARAMETER.search(route.path) else self._fixed
+            methods = table.setdefault(route.path, {})
+            if route.method in methods:
+                raise ValueError(f"two routes answer {route.method} {route.path}")
+            methods[route.method] = route
+        self._patterns = [(_compile(path), methods) for path, methods in patterns.items()]
+
+    def methods(self, path: str) -> tuple[dict[str, Route], dict[str, str]]:
+        """Answer the routes at `path` by method, and the path's parameters; raise NotFound."""
+        if (methods := self._fixed.get(path)) is not None:
+            return methods, {}
+        for pattern, methods in self._patterns:
+            if match := pattern.match(path):
+                return methods, match.groupdict()
+        raise NotFound()
+
+    def find(self, method: str, path: str) -> tuple[Route, dict[str, str]]:
+        """Answer the route and its parameters; raise NotFound, or MethodNotAllowed with `Allow`."""
+        methods, params = self.methods(path)
+        # RFC 9110 9.3.2: HEAD is GET without the body.
+        route = methods.get("GET" if method == "HEAD" else method)
+        if route is None:
+            raise MethodNotAllowed(headers=(("Allow", allowed(methods)),))
+        return route, params
+
+
+def allowed(methods: Iterable[str]) -> str:
+    """Answer the value of `Allow` (RFC 9110 10.2.1)."""
+    names = {*methods, "OPTIONS"}
+    if "GET" in names:
+        names.add("HEAD")
+    return ", ".join(sorted(names))
+
+
+def _compile(path: str) -> re.Pattern[str]:
+    named = _PARAMETER.sub(
+        lambda m: f"(?P<{m[1]}>{_PARAMETER_VALUE[1:-1]})",
+        re.escape(path).replace(r"\{", "{").replace(r"\}", "}"),
+    )
+    return re.compile(named + r"\Z")

@@ -1,0 +1,1 @@
+"""What two rooms share. Services import no room."""

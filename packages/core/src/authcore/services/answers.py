@@ -1,0 +1,50 @@
+"""The bodies of a sign-in's outcome, the same from every room that signs in."""
+
+from __future__ import annotations
+
+from typing import Literal
+
+import msgspec
+from msgspec import UNSET, UnsetType
+
+from authcore.context import Context
+from authcore.route import Answer
+from authcore.services.accounts import User
+from authcore.services.challenges import ChallengeView
+from authcore.services.sessions import Session
+from authcore.services.sign_in import ChallengeRequired, SignedIn
+from authcore.services.transport import token_fields
+
+
+class SignedInBody(msgspec.Struct, frozen=True, kw_only=True):
+    """Signed in. The token fields stand there under bearer only; a cookie's value never stands in a body."""
+
+    status: Literal["signed_in"] = "signed_in"
+    user: User
+    session: Session
+    access_token: str | UnsetType = UNSET
+    token_type: Literal["Bearer"] | UnsetType = UNSET
+    expires_in: int | UnsetType = UNSET
+    refresh_token: str | UnsetType = UNSET
+    refresh_expires_in: int | UnsetType = UNSET
+
+
+class ChallengeRequiredBody(msgspec.Struct, frozen=True, kw_only=True):
+    """Something more must be proven first; nothing in it is a usable credential."""
+
+    status: Literal["challenge_required"] = "challenge_required"
+    challenge: ChallengeView
+
+
+def answer(ctx: Context, outcome: SignedIn | ChallengeRequired, *, made: int = 200) -> Answer:
+    """Answer a sign-in's outcome: `made` for a session, 202 for a challenge."""
+    if isinstance(outcome, ChallengeRequired):
+        return challenge_answer(outcome)
+    tokens = token_fields(outcome.issued, ctx.now())
+    body = SignedInBody(user=outcome.user, session=outcome.session, **tokens)
+    return Answer(made, body, outcome.cookies)
+
+
+def challenge_answer(outcome: ChallengeRequired) -> Answer:
+    """Answer 202 with the challenge, and the browser's binding where there is one."""
+    return Answer(202, ChallengeRequiredBody(challenge=outcome.challenge), outcome.cookies)

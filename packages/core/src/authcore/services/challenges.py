@@ -1,0 +1,413 @@
+"""Single-use secrets that are mailed: made, sent again, and spent exactly once (rules T1, T2, A13).
+
+A challenge has an unguessable id, a short code and, where its kind has one, a link token. The code is stored
+as an HMAC under a
+server key, since a million plain hashes are nothing; the token as SHA-256. An attempt is reserved before the
+code is compared.
+"""
+
+from __future__ import annotations
+
+import hmac
+import re
+from collections.abc import Sequence
+from dataclasses import dataclass, field, replace
+from datetime import datetime, timedelta
+from typing import Any
+
+import msgspec
+from sqlalchemy import Boolean, Column, Integer, Table, bindparam, delete, insert, select, update
+from sqlalchemy.engine import Connection
+
+from authcore.context import Context
+from authcore.errors import InvalidChallenge
+from authcore.ports import counting
+from authcore.services import limits, tokens
+from authcore.services.keys import mac
+from authcore.services.limits import Hit
+from authcore.services.seal import Unsealable, seal, unseal
+from authcore.tables import PERSONAL, Digest, Json, Key, Sealed, UtcDateTime, metadata
+
+MAX_BINDINGS = 5
+
+challenges = Table(
+    "authcore_challenge",
+    metadata,
+    Column("id", Key(64), primary_key=True),
+    Column("tenant", Key(64), nullable=False),
+    Column("purpose", Key(64), nullable=False),
+    Column("subject", Key(), nullable=False, index=True, info=PERSONAL),
+    Column("recipient", Key(), nullable=False, info=PERSONAL),
+    Column("code_digest", Digest, nullable=True),
+    Column("code_key", Key(16), nullable=True),
+    Column("token_digest", Digest, nullable=True, unique=True),
+    Column("bindings", Json, nullable=False),
+    Column("void", Boolean, nullable=False),
+    Column("payload", Sealed, nullable=True, info=PERSONAL),
+    Column("attempts", Integer, nullable=False),
+    Column("max_attempts", Integer, nullable=False),
+    Column("sends", Integer, nullable=False),
+    Column("created_at", UtcDateTime, nullable=False),
+    Column("sent_at", UtcDateTime, nullable=False),
+    Column("expires_at", UtcDateTime, nullable=False, index=True),
+    Column("spent_at", UtcDateTime, nullable=True),
+)
+"""`subject` is what the challenge is about: a canonical address before there is a user, a user id after.
+`bindings` are the digests of the browsers that hold it; empty under bearer, where the id alone carries it."""
+
+
+@dataclass(frozen=True, slots=True)
+class ChallengeKind:
+    """What one kind of mailed secret is: each has its own values (S4, S5, S10, S70, S72)."""
+
+    purpose: str
+    kind: str = "email_code"
+    mail: str = ""
+    length: int = 6  # digits
+    ttl: timedelta = timedelta(minutes=10)
+    min_send_interval: timedelta = timedelta(seconds=60)
+    max_attempts: int = 5
+    max_sends: int = 5
+
+
+@dataclass(frozen=True, slots=True)
+class Challenge:
+    """A challenge as the flow that made it sees it. `code` is None when nothing was sent this time."""
+
+    id: str
+    kind: ChallengeKind
+    tenant: str
+    subject: str
+    recipient: str
+    void: bool
+    bindings: tuple[str, ...]
+    sealed: bytes | None = field(repr=False)
+    created_at: datetime
+    sent_at: datetime
+    expires_at: datetime
+    code: str | None = field(default=None, repr=False)
+
+
+class ChallengeView(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
+    """A challenge as clients see it. `resend_after` is in seconds."""
+
+    id: str
+    kind: str
+    methods: list[str]
+    expires_at: datetime
+    resend_after: int
+    hint: str | None = None
+
+
+def draft(
+    ctx: Context,
+    kind: ChallengeKind,
+    *,
+    subject: str,
+    recipient: str,
+    payload: Any,
+    bindings: Sequence[str],
+    void: bool = False,
+) -> Challenge:
+    """Draw everything random about a challenge, before the transaction."""
+    now = ctx.now()
+    return Challenge(
+        id=tokens.mint(ctx.random, "ch"),
+        kind=kind,
+        tenant=ctx.tenant.id,
+        subject=subject,
+        recipient=recipient,
+        void=void,
+        bindings=tuple(bindings),
+        sealed=seal(ctx.app.keys, ctx.random, f"challenge/{kind.purpose}", payload),
+        created_at=now,
+        sent_at=now,
+        expires_at=now + kind.ttl,
+        code=draw_code(ctx, kind),
+    )
+
+
+def draw_code(ctx: Context, kind: ChallengeKind) -> str:
+    """Answer a code of decimal digits; 16 random bytes leave no bias that counts."""
+    number = int.from_bytes(ctx.random.bytes(16, f"code/{kind.purpose}"), "big")
+    return str(number % 10**kind.length).zfill(kind.length)
+
+
+def code_digest(ctx: Context, challenge_id: str, code: str) -> tuple[str, bytes]:
+    """Answer the key id and the HMAC under which a code is stored."""
+    key_id, key = ctx.app.keys.current("code")
+    return key_id, mac(key, challenge_id.encode(), code.encode())
+
+
+_INSERT = insert(challenges)
+_BY_ID = select(challenges).where(
+    challenges.c.id == bindparam("id_"),
+    challenges.c.tenant == bindparam("tenant_"),
+    challenges.c.purpose == bindparam("purpose_"),
+)
+_PENDING = (
+    select(challenges)
+    .where(
+        challenges.c.tenant == bindparam("tenant_"),
+        challenges.c.purpose == bindparam("purpose_"),
+        challenges.c.subject == bindparam("subject_"),
+        challenges.c.spent_at.is_(None),
+        challenges.c.expires_at > bindparam("now_"),
+    )
+    .order_by(challenges.c.created_at.desc())
+    .limit(20)
+)
+_open = (
+    challenges.c.id == bindparam("id_"),
+    challenges.c.tenant == bindparam("tenant_"),
+    challenges.c.purpose == bindparam("purpose_"),
+    challenges.c.spent_at.is_(None),
+    challenges.c.expires_at > bindparam("now_"),
+)
+_BY_ID_OPEN = select(challenges).where(*_open)
+_RESERVE = (
+    update(challenges)
+    .where(*_open, challenges.c.attempts < challenges.c.max_attempts)
+    .values(attempts=challenges.c.attempts + 1)
+)
+_SPEND = update(challenges).where(*_open).values(spent_at=bindparam("now_"))
+_SEND_AGAIN = (
+    update(challenges)
+    .where(*_open, challenges.c.sent_at == bindparam("sent_"), challenges.c.sends < bindparam("most_"))
+    .values(
+        code_digest=bindparam("digest_"),
+        code_key=bindparam("key_"),
+        sent_at=bindparam("now_"),
+        sends=challenges.c.sends + 1,
+    )
+)
+_BIND = update(challenges).where(challenges.c.id == bindparam("id_")).values(bindings=bindparam("bindings_"))
+_END_ALL = (
+    update(challenges)
+    .where(
+        challenges.c.tenant == bindparam("tenant_"),
+        challenges.c.subject == bindparam("subject_"),
+        challenges.c.spent_at.is_(None),
+    )
+    .values(spent_at=bindparam("now_"))
+)
+_CLEAN = delete(challenges).where(challenges.c.expires_at < bindparam("before_"))
+
+
+def insert_row(tx: Connection, challenge: Challenge, key_id: str, digest: bytes) -> None:
+    """Store a drafted challenge."""
+    tx.execute(
+        _INSERT,
+        {
+            "id": challenge.id,
+            "tenant": challenge.tenant,
+            "purpose": challenge.kind.purpose,
+            "subject": challenge.subject,
+            "recipient": challenge.recipient,
+            "code_digest": digest,
+            "code_key": key_id,
+            "token_digest": None,
+            "bindings": list(challenge.bindings),
+            "void": challenge.void,
+            "payload": challenge.sealed,
+            "attempts": 0,
+            "max_attempts": challenge.kind.max_attempts,
+            "sends": 1,
+            "created_at": challenge.created_at,
+            "sent_at": challenge.sent_at,
+            "expires_at": challenge.expires_at,
+            "spent_at": None,
+        },
+    )
+
+
+def find(tx: Connection, tenant: str, kind: ChallengeKind, challenge_id: str) -> Challenge | None:
+    """Answer a challenge by its id, whatever its state."""
+    row = tx.execute(_BY_ID, {"id_": challenge_id, "tenant_": tenant, "purpose_": kind.purpose}).one_or_none()
+    return _of(row, kind) if row else None
+
+
+def find_open(tx: Connection, tenant: str, kind: ChallengeKind, challenge_id: str, now: datetime) -> Challenge | None:
+    """Answer a challenge that is neither spent nor expired."""
+    known = {"id_": challenge_id, "tenant_": tenant, "purpose_": kind.purpose, "now_": now}
+    row = tx.execute(_BY_ID_OPEN, known).one_or_none()
+    return _of(row, kind) if row else None
+
+
+def pending(tx: Connection, tenant: str, kind: ChallengeKind, subject: str, now: datetime) -> list[Challenge]:
+    """Answer the open challenges about a subject, the latest first."""
+    rows = tx.execute(_PENDING, {"tenant_": tenant, "purpose_": kind.purpose, "subject_": subject, "now_": now})
+    return [_of(row, kind) for row in rows]
+
+
+@dataclass(frozen=True, slots=True)
+class Spent:
+    """The code was right and is spent."""
+
+    challenge: Challenge
+
+
+@dataclass(frozen=True, slots=True)
+class Refused:
+    """Unknown, expired, used, bound to another browser, out of attempts, or wrong: counted, and not told."""
+
+
+@dataclass(frozen=True, slots=True)
+class Attempt:
+    """What a client answers to a challenge, with all that the transaction needs to judge it."""
+
+    tenant: str
+    kind: ChallengeKind
+    id: str
+    code: str = field(repr=False)
+    binding: str | None
+    now: datetime
+    keys: Any
+    subject: str | None = None
+
+    def matches(self, row: Any) -> bool:
+        """Tell whether it is about the expected subject, the browser holds it, and the code is right."""
+        key = self.keys.get(row.code_key, "code")
+        if self.subject not in (None, row.subject):
+            return False
+        if key is None or (row.bindings and self.binding not in row.bindings):
+            return False
+        # The comparison is made for a void challenge too, so that it takes as long.
+        right = hmac.compare_digest(mac(key, self.id.encode(), _bytes(self.code)), row.code_digest)
+        return right and not row.void
+
+
+def _bytes(code: str) -> bytes:
+    # What callers hand over from bodies of their own may hold a lone surrogate: a wrong code, no crash.
+    return code.encode("utf-8", "surrogatepass")
+
+
+@counting
+def spend(tx: Connection, attempt: Attempt) -> Spent | Refused:
+    """Reserve an attempt, then compare, then spend: each a conditional UPDATE, decided by its row count."""
+    known = {
+        "id_": attempt.id,
+        "tenant_": attempt.tenant,
+        "purpose_": attempt.kind.purpose,
+        "now_": attempt.now,
+    }
+    if tx.execute(_RESERVE, known).rowcount == 0:
+        return Refused()
+    row = tx.execute(_BY_ID, {key: known[key] for key in ("id_", "tenant_", "purpose_")}).one()
+    if not attempt.matches(row) or tx.execute(_SPEND, known).rowcount == 0:
+        return Refused()
+    return Spent(_of(row, attempt.kind))
+
+
+async def attempt(
+    ctx: Context,
+    kind: ChallengeKind,
+    challenge_id: str,
+    code: str,
+    binding: str | None,
+    *,
+    subject: str | None = None,
+) -> Attempt:
+    """Count the attempt against the address and the account, and answer what `spend` needs.
+
+    A `subject` refuses challenges about anything else, and leaves them unspent.
+
+    Raises RateLimited, and InvalidChallenge for an id that cannot be one.
+    """
+    if tokens.digest(challenge_id, "ch") is None:
+        raise InvalidChallenge()
+    found = await ctx.db.read(find, ctx.tenant.id, kind, challenge_id)
+    account = f"{kind.purpose}\0{found.subject if found else challenge_id}"
+    await limits.count(ctx, Hit("code.address"), Hit("code.account", account))
+    clean = re.sub(r"[\s-]", "", code)
+    return Attempt(ctx.tenant.id, kind, challenge_id, clean, binding, ctx.now(), ctx.app.keys, subject)
+
+
+def send_again(tx: Connection, challenge: Challenge, now: datetime, key_id: str, digest: bytes) -> bool:
+    """Put a fresh code under the same id, attempts kept; tell whether this caller won."""
+    done = tx.execute(
+        _SEND_AGAIN,
+        {
+            "id_": challenge.id,
+            "tenant_": challenge.tenant,
+            "purpose_": challenge.kind.purpose,
+            "now_": now,
+            "sent_": challenge.sent_at,
+            "most_": challenge.kind.max_sends,
+            "digest_": digest,
+            "key_": key_id,
+        },
+    )
+    return done.rowcount == 1
+
+
+def renewed(ctx: Context, challenge: Challenge) -> Challenge:
+    """Answer the challenge with a fresh code, to be stored by `send_again`."""
+    return replace(challenge, code=draw_code(ctx, challenge.kind), sent_at=ctx.now())
+
+
+def may_send(challenge: Challenge, now: datetime) -> bool:
+    """Tell whether the interval since the last mail has passed (S14)."""
+    return now - challenge.sent_at >= challenge.kind.min_send_interval
+
+
+def bind(tx: Connection, challenge: Challenge, binding: str) -> Challenge:
+    """Let one more browser hold the challenge, at most 5; the oldest gives way."""
+    if binding in challenge.bindings:
+        return challenge
+    held = (*challenge.bindings, binding)[-MAX_BINDINGS:]
+    tx.execute(_BIND, {"id_": challenge.id, "bindings_": list(held)})
+    return replace(challenge, bindings=held)
+
+
+def end_all(tx: Connection, tenant: str, subject: str, now: datetime) -> int:
+    """End every open challenge about a subject; answer how many."""
+    return tx.execute(_END_ALL, {"tenant_": tenant, "subject_": subject, "now_": now}).rowcount
+
+
+def clean(tx: Connection, before: datetime) -> int:
+    """Remove challenges that expired before a time; answer how many."""
+    return tx.execute(_CLEAN, {"before_": before}).rowcount
+
+
+def payload(ctx: Context, challenge: Challenge) -> Any:
+    """Answer what the challenge carries; raise InvalidChallenge if its key is gone."""
+    try:
+        return unseal(ctx.app.keys, f"challenge/{challenge.kind.purpose}", challenge.sealed or b"")
+    except Unsealable:
+        raise InvalidChallenge() from None
+
+
+def view(challenge: Challenge, now: datetime, *, hint: str | None = None) -> ChallengeView:
+    """Answer the challenge as clients see it."""
+    wait = challenge.sent_at + challenge.kind.min_send_interval - now
+    return ChallengeView(
+        id=challenge.id,
+        kind=challenge.kind.kind,
+        methods=[challenge.kind.kind],
+        expires_at=challenge.expires_at,
+        resend_after=max(0, -int(-wait.total_seconds() // 1)),
+        hint=hint,
+    )
+
+
+def mask_email(address: str) -> str:
+    """Answer a hint made from what the caller sent: `a***@example.com`."""
+    local, _, domain = address.partition("@")
+    return f"{local[:1]}***@{domain}"
+
+
+def _of(row: Any, kind: ChallengeKind) -> Challenge:
+    return Challenge(
+        id=row.id,
+        kind=kind,
+        tenant=row.tenant,
+        subject=row.subject,
+        recipient=row.recipient,
+        void=row.void,
+        bindings=tuple(row.bindings),
+        sealed=row.payload,
+        created_at=row.created_at,
+        sent_at=row.sent_at,
+        expires_at=row.expires_at,
+    )

@@ -1,0 +1,200 @@
+"""What must happen outside, written in the transaction that decides it, and done later under one idempotency key."""
+
+from __future__ import annotations
+
+import logging
+from base64 import urlsafe_b64encode
+from collections.abc import Sequence
+from dataclasses import dataclass, field
+from datetime import datetime, timedelta
+from typing import Any, Protocol
+
+import msgspec
+from sqlalchemy import Boolean, Column, Integer, Table, and_, bindparam, delete, insert, select, update
+from sqlalchemy.engine import Connection
+
+from authcore.context import Context, Runtime
+from authcore.services.ids import uuid7
+from authcore.services.seal import Unsealable, seal, unseal
+from authcore.tables import PERSONAL, Key, Sealed, UtcDateTime, metadata
+
+_log = logging.getLogger("authcore.outbox")
+
+effects = Table(
+    "authcore_effect",
+    metadata,
+    Column("id", Key(64), primary_key=True),
+    Column("tenant", Key(64), nullable=False),
+    Column("kind", Key(32), nullable=False),
+    Column("key", Key(64), nullable=False, unique=True),
+    Column("void", Boolean, nullable=False),
+    Column("payload", Sealed, nullable=True, info=PERSONAL),
+    Column("attempts", Integer, nullable=False),
+    Column("created_at", UtcDateTime, nullable=False),
+    Column("next_at", UtcDateTime, nullable=True, index=True),
+    Column("lease", Key(64), nullable=True),
+    Column("done_at", UtcDateTime, nullable=True, index=True),
+)
+"""`void` rows belong to addresses without an account: written and wiped like all others, and never sent (rule A2).
+`next_at` is null once there is nothing left to do."""
+
+BATCH = 20
+LEASE = timedelta(seconds=60)  # longer than a mailer may take for one mail
+MAX_ATTEMPTS = 12
+FIRST_PAUSE = timedelta(seconds=2)
+LONGEST_PAUSE = timedelta(hours=1)
+KEEP = timedelta(days=7)
+
+
+class MailPayload(msgspec.Struct, frozen=True, kw_only=True):
+    """A mail to be rendered when it is sent."""
+
+    kind: str
+    to: str
+    code: str | None = None
+    token: str | None = None
+    url: str | None = None
+    expires_at: datetime | None = None
+    locale: str | None = None
+    data: dict[str, Any] = {}
+
+    def __repr__(self) -> str:
+        # Rule O3: a code or a link must not reach a log or a report of locals.
+        return f"MailPayload(kind={self.kind!r})"
+
+
+@dataclass(frozen=True, slots=True)
+class Effect:
+    """A row of the table, drawn and sealed before the transaction."""
+
+    id: str
+    tenant: str
+    kind: str
+    key: str
+    void: bool
+    payload: bytes = field(repr=False)
+    created_at: datetime
+
+
+class Sender(Protocol):
+    """Do one effect outside, under its idempotency key; raising means that it is tried again later."""
+
+    async def __call__(self, key: str, tenant: str, payload: MailPayload, /) -> None: ...
+
+
+def mail(ctx: Context, payload: MailPayload, *, void: bool = False) -> Effect:
+    """Answer the effect that sends a mail; `void` makes the same row for an address that gets none."""
+    now = ctx.now()
+    key = urlsafe_b64encode(ctx.random.bytes(24, "effect")).decode()
+    sealed = seal(ctx.app.keys, ctx.random, "effect", payload)
+    return Effect(uuid7(now, ctx.random, "effect-id"), ctx.tenant.id, "mail", key, void, sealed, now)
+
+
+_INSERT = insert(effects)
+_DUE = select(effects.c.id).where(effects.c.next_at <= bindparam("now_")).order_by(effects.c.next_at).limit(BATCH)
+_LEASE = (
+    update(effects)
+    .where(effects.c.id == bindparam("id_"), effects.c.next_at <= bindparam("now_"))
+    .values(lease=bindparam("lease_"), next_at=bindparam("until_"), attempts=effects.c.attempts + 1)
+)
+_LEASED = select(effects).where(effects.c.lease == bindparam("lease_"))
+_mine = and_(effects.c.id == bindparam("id_"), effects.c.lease == bindparam("lease_"))
+_HOLD = update(effects).where(_mine).values(next_at=bindparam("until_"))
+_DONE = update(effects).where(_mine).values(done_at=bindparam("now_"), next_at=None, lease=None, payload=None)
+_AGAIN = update(effects).where(_mine).values(next_at=bindparam("next_"), lease=None)
+_CLEAN = delete(effects).where(effects.c.done_at < bindparam("before_"))
+
+
+def enqueue(tx: Connection, effect: Effect) -> None:
+    """Write the effect in the transaction that decides it."""
+    tx.execute(
+        _INSERT,
+        {
+            "id": effect.id,
+            "tenant": effect.tenant,
+            "kind": effect.kind,
+            "key": effect.key,
+            "void": effect.void,
+            "payload": effect.payload,
+            "attempts": 0,
+            "created_at": effect.created_at,
+            "next_at": effect.created_at,
+            "lease": None,
+            "done_at": None,
+        },
+    )
+
+
+def wake(ctx: Context) -> None:
+    """Wake the sender once the effect can be seen."""
+    ctx.db.after_commit(ctx.runtime.wake_sender)
+
+
+def due(tx: Connection, now: datetime) -> bool:
+    """Tell whether any effect waits."""
+    return tx.execute(_DUE, {"now_": now}).first() is not None
+
+
+def claim(tx: Connection, lease: str, now: datetime) -> Sequence[Any]:
+    """Lease due effects to one sender: the conditional UPDATE decides, so no two senders hold one row."""
+    for (effect_id,) in tx.execute(_DUE, {"now_": now}).all():
+        tx.execute(_LEASE, {"id_": effect_id, "now_": now, "lease_": lease, "until_": now + LEASE})
+    return tx.execute(_LEASED, {"lease_": lease}).all()
+
+
+def hold(tx: Connection, effect_id: str, lease: str, until: datetime) -> bool:
+    """Extend the lease; tell whether it is still this sender's."""
+    return tx.execute(_HOLD, {"id_": effect_id, "lease_": lease, "until_": until}).rowcount == 1
+
+
+def finish(tx: Connection, effect_id: str, lease: str, now: datetime) -> None:
+    """Note that the effect is done, and wipe its payload."""
+    tx.execute(_DONE, {"id_": effect_id, "lease_": lease, "now_": now})
+
+
+def postpone(tx: Connection, effect_id: str, lease: str, next_at: datetime | None) -> None:
+    """Give the lease back; None gives up and keeps the row for people to see."""
+    tx.execute(_AGAIN, {"id_": effect_id, "lease_": lease, "next_": next_at})
+
+
+def clean(tx: Connection, before: datetime) -> int:
+    """Remove what was done before a time; answer how many rows."""
+    return tx.execute(_CLEAN, {"before_": before}).rowcount
+
+
+async def deliver(runtime: Runtime, send: Sender) -> int:
+    """Claim what is due, do it, and answer how many effects were claimed."""
+    ports = runtime.ports
+    if not await ports.db.read(due, ports.clock.now()):
+        return 0
+    lease = urlsafe_b64encode(ports.random.bytes(24, "lease")).decode()
+    rows = await ports.db.write(claim, lease, ports.clock.now())
+    for row in rows:
+        await _deliver_one(runtime, send, row, lease)
+    return len(rows)
+
+
+async def _deliver_one(runtime: Runtime, send: Sender, row: Any, lease: str) -> None:
+    ports = runtime.ports
+    # The mails before it took their time: a lease that ran out meanwhile may be another sender's by now.
+    if not await ports.db.write(hold, row.id, lease, ports.clock.now() + LEASE):
+        return
+    try:
+        if not row.void:
+            payload = msgspec.convert(unseal(runtime.app.keys, "effect", row.payload), MailPayload)
+            await send(row.key, row.tenant, payload)
+    except Unsealable:
+        _log.error("Effect %s was sealed under a key that is gone; it cannot be sent.", row.id)
+        await ports.db.write(postpone, row.id, lease, None)
+    except Exception as error:
+        _log.warning("Effect %s failed at try %d: %s", row.id, row.attempts, type(error).__name__)
+        await ports.db.write(postpone, row.id, lease, _next_try(ports.clock.now(), row.attempts))
+    else:
+        await ports.db.write(finish, row.id, lease, ports.clock.now())
+
+
+def _next_try(now: datetime, attempts: int) -> datetime | None:
+    if attempts >= MAX_ATTEMPTS:
+        return None
+    pause: timedelta = FIRST_PAUSE * 2 ** (attempts - 1)
+    return now + min(pause, LONGEST_PAUSE)

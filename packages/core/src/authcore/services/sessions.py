@@ -1,0 +1,619 @@
+"""Sessions: opaque secrets, stored as SHA-256; rotation that forgives a lost answer and nothing else (rules T1–T7).
+
+A successor is derived, not stored: HMAC(key, label, nonce, old token). The old row keeps the random nonce
+while the grace lasts,
+so any node answers the same pair, and neither the database nor the key alone yields a token.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass, field
+from datetime import datetime, timedelta
+from typing import Any, Literal
+
+import msgspec
+from sqlalchemy import Column, Integer, String, Table, and_, bindparam, delete, insert, or_, select, update
+from sqlalchemy.engine import Connection
+
+from authcore.context import Authenticated, Context
+from authcore.errors import ConfigurationError
+from authcore.ports import counting
+from authcore.services import events, tokens
+from authcore.services.accounts import user_of, users
+from authcore.services.ids import uuid7
+from authcore.services.keys import mac
+from authcore.tables import PERSONAL, Digest, Json, Key, UtcDateTime, metadata
+
+Transport = Literal["cookie", "bearer"]
+
+sessions = Table(
+    "authcore_session",
+    metadata,
+    Column("id", Key(64), primary_key=True),
+    Column("tenant", Key(64), nullable=False),
+    Column("user_id", Key(), nullable=False, index=True, info=PERSONAL),
+    Column("epoch", Integer, nullable=False),
+    Column("transport", Key(8), nullable=False),
+    Column("aal", Integer, nullable=False),
+    Column("amr", Json, nullable=False),
+    Column("auth_time", UtcDateTime, nullable=False),
+    Column("created_at", UtcDateTime, nullable=False),
+    Column("last_seen_at", UtcDateTime, nullable=False, info=PERSONAL),
+    Column("expires_at", UtcDateTime, nullable=False),
+    Column("ends_at", UtcDateTime, nullable=False, index=True),
+    Column("revoked_at", UtcDateTime, nullable=True),
+    Column("ip", String(64), nullable=True, info=PERSONAL),
+    Column("user_agent", String(400), nullable=True, info=PERSONAL),
+    Column("device_id", String(200), nullable=True, info=PERSONAL),
+    Column("device_name", String(200), nullable=True, info=PERSONAL),
+)
+"""`expires_at` slides, `ends_at` does not. A session of an older `epoch` than its user's is over."""
+
+access = Table(
+    "authcore_access",
+    metadata,
+    Column("digest", Digest, primary_key=True),
+    Column("session_id", Key(64), nullable=False, index=True),
+    Column("expires_at", UtcDateTime, nullable=False, index=True),
+)
+
+refresh = Table(
+    "authcore_refresh",
+    metadata,
+    Column("digest", Digest, primary_key=True),
+    Column("tenant", Key(64), nullable=False),
+    Column("session_id", Key(64), nullable=False, index=True),
+    Column("expires_at", UtcDateTime, nullable=False, index=True),
+    Column("used_at", UtcDateTime, nullable=True),
+    Column("nonce", Digest, nullable=True),
+    Column("key_id", Key(16), nullable=True),
+    Column("next_digest", Digest, nullable=True, index=True),
+)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class SessionSettings:
+    """How long sessions live and how they travel; every time is a `timedelta`."""
+
+    transport: Literal["cookie", "bearer", "both"] = "both"
+    access_ttl: timedelta = timedelta(minutes=15)
+    refresh_ttl: timedelta = timedelta(days=30)
+    cookie_ttl: timedelta = timedelta(days=7)
+    absolute_ttl: timedelta = timedelta(days=90)
+    grace: timedelta = timedelta(seconds=10)
+    on_reuse: Literal["family", "user"] = "family"
+    fresh: timedelta = timedelta(minutes=5)
+    fresh_to_end: bool = True
+    cookie_refresh: bool = False
+    touch_interval: timedelta = timedelta(seconds=60)
+
+    def __post_init__(self) -> None:
+        if self.transport not in ("cookie", "bearer", "both"):
+            raise ConfigurationError("Sessions(transport=…) is one of 'cookie', 'bearer' and 'both'.")
+        if self.on_reuse not in ("family", "user"):
+            raise ConfigurationError("Sessions(on_reuse=…) is 'family' or 'user'.")
+        for name in ("access_ttl", "refresh_ttl", "cookie_ttl", "absolute_ttl", "fresh"):
+            _positive(name, getattr(self, name))
+        for name in ("fresh_to_end", "cookie_refresh"):
+            if not isinstance(getattr(self, name), bool):
+                raise ConfigurationError(f"Sessions({name}=…) is True or False.")
+        _short(self.grace)
+        if self.absolute_ttl < max(self.refresh_ttl, self.cookie_ttl):
+            raise ConfigurationError("Sessions(absolute_ttl=…) cannot be shorter than refresh_ttl or cookie_ttl.")
+
+
+def _positive(name: str, value: object) -> None:
+    if not isinstance(value, timedelta) or value <= timedelta():
+        raise ConfigurationError(f"Sessions({name}=…) is a positive timedelta, such as timedelta(minutes=15).")
+
+
+def _short(grace: object) -> None:
+    if not isinstance(grace, timedelta) or not timedelta() <= grace <= timedelta(minutes=5):
+        raise ConfigurationError("Sessions(grace=…) lies between timedelta(0) (strict) and timedelta(minutes=5).")
+
+
+class Session(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
+    """A session as its owner sees it. The id is no credential. `aal` as in NIST SP 800-63B, `amr` as in RFC 8176."""
+
+    id: str
+    created_at: datetime
+    expires_at: datetime
+    last_seen_at: datetime
+    current: bool
+    transport: Transport
+    aal: int
+    amr: list[str]
+    auth_time: datetime
+    ip: str | None = None
+    user_agent: str | None = None
+    device_id: str | None = None
+    device_name: str | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Client:
+    """Where a session is used, as far as it is known."""
+
+    ip: str | None = None
+    user_agent: str | None = None
+    device_id: str | None = None
+    device_name: str | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Issued:
+    """Secrets of a session, known to the client alone. `max_age` is the cookie's, in seconds."""
+
+    session: Session
+    transport: Transport
+    access: str = field(repr=False)
+    access_expires: datetime
+    refresh: str | None = field(repr=False)
+    refresh_expires: datetime | None
+    ends_at: datetime
+
+
+@dataclass(frozen=True, slots=True)
+class Draft:
+    """A session with its secrets, drawn before the transaction that stores them."""
+
+    issued: Issued
+    tenant: str
+    user_id: str
+    epoch: int
+
+
+def access_kind(transport: Transport) -> tokens.Kind:
+    """Answer the kind of the secret that opens routes: a bearer's never works as a cookie, nor the other way."""
+    return "at" if transport == "bearer" else "st"
+
+
+def draft(
+    ctx: Context,
+    *,
+    user_id: str,
+    epoch: int,
+    transport: Transport,
+    amr: Sequence[str],
+    aal: int,
+    client: Client,
+    auth_time: datetime,
+) -> Draft:
+    """Draw a session's id and secrets."""
+    settings, now = ctx.settings(SessionSettings), ctx.now()
+    ends_at = now + settings.absolute_ttl
+    sliding = settings.refresh_ttl if _pairs(settings, transport) else settings.cookie_ttl
+    session = Session(
+        id=uuid7(now, ctx.random, "session"),
+        created_at=now,
+        expires_at=min(now + sliding, ends_at),
+        last_seen_at=now,
+        current=True,
+        transport=transport,
+        aal=aal,
+        amr=list(amr),
+        auth_time=auth_time,
+        ip=client.ip,
+        user_agent=client.user_agent,
+        device_id=client.device_id,
+        device_name=client.device_name,
+    )
+    return Draft(secrets_for(ctx, session, ends_at), ctx.tenant.id, user_id, epoch)
+
+
+def secrets_for(ctx: Context, session: Session, ends_at: datetime) -> Issued:
+    """Draw fresh secrets for a session."""
+    settings, now = ctx.settings(SessionSettings), ctx.now()
+    pair = _pairs(settings, session.transport)
+    return Issued(
+        session=session,
+        transport=session.transport,
+        access=tokens.mint(ctx.random, access_kind(session.transport)),
+        access_expires=min(now + settings.access_ttl, ends_at) if pair else ends_at,
+        refresh=tokens.mint(ctx.random, "rt") if pair else None,
+        refresh_expires=min(now + settings.refresh_ttl, ends_at) if pair else None,
+        ends_at=ends_at,
+    )
+
+
+def _pairs(settings: SessionSettings, transport: Transport) -> bool:
+    return transport == "bearer" or settings.cookie_refresh
+
+
+# --- statements, built once ---
+
+_SESSION_COLUMNS = [column for column in sessions.c if column.key not in ("tenant", "epoch")]
+_live = and_(
+    sessions.c.revoked_at.is_(None),
+    sessions.c.expires_at > bindparam("now_"),
+    sessions.c.ends_at > bindparam("now_"),
+    sessions.c.epoch == users.c.credential_epoch,
+    users.c.disabled_at.is_(None),
+)
+_LOOKUP = (
+    select(
+        *(column.label(f"s_{column.key}") for column in _SESSION_COLUMNS),
+        *(column for column in users.c if column.key not in ("tenant", "credential_epoch", "disabled_at")),
+    )
+    .select_from(
+        access.join(sessions, sessions.c.id == access.c.session_id).join(users, users.c.id == sessions.c.user_id)
+    )
+    .where(
+        access.c.digest == bindparam("digest_"),
+        access.c.expires_at > bindparam("now_"),
+        sessions.c.tenant == bindparam("tenant_"),
+        _live,
+    )
+)
+_INSERT_SESSION, _INSERT_ACCESS, _INSERT_REFRESH = insert(sessions), insert(access), insert(refresh)
+_SESSION_WITH_USER = (
+    select(*_SESSION_COLUMNS, sessions.c.tenant, sessions.c.epoch, users.c.credential_epoch, users.c.disabled_at)
+    .select_from(sessions.join(users, users.c.id == sessions.c.user_id))
+    .where(sessions.c.id == bindparam("id_"), sessions.c.tenant == bindparam("tenant_"))
+)
+_LIST = (
+    select(*_SESSION_COLUMNS)
+    .select_from(sessions.join(users, users.c.id == sessions.c.user_id))
+    .where(sessions.c.user_id == bindparam("user_"), sessions.c.tenant == bindparam("tenant_"), _live)
+    .order_by(sessions.c.created_at.desc(), sessions.c.id.desc())
+    .limit(500)
+)
+_of_user = and_(
+    sessions.c.user_id == bindparam("user_"),
+    sessions.c.tenant == bindparam("tenant_"),
+    sessions.c.revoked_at.is_(None),
+    sessions.c.expires_at > bindparam("now_"),
+)
+_REVOKE_ONE = update(sessions).where(_of_user, sessions.c.id == bindparam("id_")).values(revoked_at=bindparam("now_"))
+_REVOKE_OTHERS = (
+    update(sessions).where(_of_user, sessions.c.id != bindparam("id_")).values(revoked_at=bindparam("now_"))
+)
+_REVOKE_ALL = update(sessions).where(_of_user).values(revoked_at=bindparam("now_"))
+_REVOKE_ID = (
+    update(sessions)
+    .where(
+        sessions.c.id == bindparam("id_"),
+        sessions.c.tenant == bindparam("tenant_"),
+        sessions.c.revoked_at.is_(None),
+    )
+    .values(revoked_at=bindparam("now_"))
+)
+_BY_ACCESS = select(access.c.session_id).where(access.c.digest == bindparam("digest_"))
+_BY_REFRESH = select(refresh).where(refresh.c.digest == bindparam("digest_"), refresh.c.tenant == bindparam("tenant_"))
+_TAKE_REFRESH = (
+    update(refresh)
+    .where(
+        refresh.c.digest == bindparam("digest_"),
+        refresh.c.tenant == bindparam("tenant_"),
+        refresh.c.used_at.is_(None),
+        refresh.c.expires_at > bindparam("now_"),
+    )
+    .values(
+        used_at=bindparam("now_"),
+        nonce=bindparam("nonce_"),
+        key_id=bindparam("key_"),
+        next_digest=bindparam("next_"),
+    )
+)
+_END_GRACE = update(refresh).where(refresh.c.next_digest == bindparam("digest_")).values(nonce=None)
+_SLIDE = (
+    update(sessions)
+    .where(sessions.c.id == bindparam("id_"), sessions.c.revoked_at.is_(None))
+    .values(expires_at=bindparam("expires_"), last_seen_at=bindparam("now_"))
+)
+_SHORTEN_ACCESS = (
+    update(access)
+    .where(access.c.session_id == bindparam("id_"), access.c.expires_at > bindparam("until_"))
+    .values(expires_at=bindparam("until_"))
+)
+_DROP_STALE_ACCESS = delete(access).where(
+    access.c.session_id == bindparam("id_"), access.c.expires_at <= bindparam("now_")
+)
+_DROP_ACCESS = delete(access).where(access.c.session_id == bindparam("id_"))
+_DROP_REFRESH = delete(refresh).where(refresh.c.session_id == bindparam("id_"))
+_STEP_UP = (
+    update(sessions)
+    .where(
+        sessions.c.id == bindparam("id_"),
+        sessions.c.tenant == bindparam("tenant_"),
+        sessions.c.revoked_at.is_(None),
+        sessions.c.expires_at > bindparam("now_"),
+    )
+    .values(
+        auth_time=bindparam("auth_time_"),
+        aal=bindparam("aal_"),
+        amr=bindparam("amr_"),
+        last_seen_at=bindparam("now_"),
+    )
+)
+
+
+def lookup(tx: Connection, tenant: str, digest: bytes, now: datetime) -> Authenticated | None:
+    """Answer who holds a live access secret: the one read of every guard."""
+    row = tx.execute(_LOOKUP, {"tenant_": tenant, "digest_": digest, "now_": now}).one_or_none()
+    if row is None:
+        return None
+    session = Session(
+        id=row.s_id,
+        created_at=row.s_created_at,
+        expires_at=row.s_expires_at,
+        last_seen_at=row.s_last_seen_at,
+        current=True,
+        transport=row.s_transport,
+        aal=row.s_aal,
+        amr=row.s_amr,
+        auth_time=row.s_auth_time,
+        ip=row.s_ip,
+        user_agent=row.s_user_agent,
+        device_id=row.s_device_id,
+        device_name=row.s_device_name,
+    )
+    return Authenticated(user_of(row), session, digest)
+
+
+def _session_of(row: Any, *, current: bool) -> Session:
+    return Session(
+        id=row.id,
+        created_at=row.created_at,
+        expires_at=row.expires_at,
+        last_seen_at=row.last_seen_at,
+        current=current,
+        transport=row.transport,
+        aal=row.aal,
+        amr=row.amr,
+        auth_time=row.auth_time,
+        ip=row.ip,
+        user_agent=row.user_agent,
+        device_id=row.device_id,
+        device_name=row.device_name,
+    )
+
+
+def insert_draft(tx: Connection, made: Draft, replaces: bytes | None) -> None:
+    """Store a session; the one that the browser held before ends in the same transaction (rule T7)."""
+    session = made.issued.session
+    if replaces is not None:
+        old = tx.execute(_BY_ACCESS, {"digest_": replaces}).scalar_one_or_none()
+        if old is not None:
+            tx.execute(_REVOKE_ID, {"id_": old, "tenant_": made.tenant, "now_": session.created_at})
+    tx.execute(
+        _INSERT_SESSION,
+        {
+            "id": session.id,
+            "tenant": made.tenant,
+            "user_id": made.user_id,
+            "epoch": made.epoch,
+            "transport": session.transport,
+            "aal": session.aal,
+            "amr": session.amr,
+            "auth_time": session.auth_time,
+            "created_at": session.created_at,
+            "last_seen_at": session.last_seen_at,
+            "expires_at": session.expires_at,
+            "ends_at": made.issued.ends_at,
+            "revoked_at": None,
+            "ip": session.ip,
+            "user_agent": session.user_agent,
+            "device_id": session.device_id,
+            "device_name": session.device_name,
+        },
+    )
+    _insert_secrets(tx, made.tenant, made.issued)
+
+
+def _insert_secrets(tx: Connection, tenant: str, issued: Issued) -> None:
+    access_digest = tokens.must_digest(issued.access, access_kind(issued.transport))
+    tx.execute(
+        _INSERT_ACCESS,
+        {"digest": access_digest, "session_id": issued.session.id, "expires_at": issued.access_expires},
+    )
+    if issued.refresh is not None:
+        _insert_refresh(tx, tenant, issued.session.id, tokens.must_digest(issued.refresh, "rt"), issued.refresh_expires)
+
+
+def _insert_refresh(tx: Connection, tenant: str, session_id: str, digest: bytes, expires: datetime | None) -> None:
+    row = {"digest": digest, "tenant": tenant, "session_id": session_id, "expires_at": expires}
+    tx.execute(_INSERT_REFRESH, {**row, "used_at": None, "nonce": None, "key_id": None, "next_digest": None})
+
+
+# --- rotation ---
+
+
+@dataclass(frozen=True, slots=True)
+class Rotation:
+    """All that one presentation of a refresh token needs, drawn before the transaction."""
+
+    tenant: str
+    digest: bytes
+    now: datetime
+    nonce: bytes
+    key_id: str
+    next_refresh: bytes
+    next_access: bytes
+    settings: SessionSettings
+    event: events.EventRow
+    transport: Transport
+
+
+@dataclass(frozen=True, slots=True)
+class Rotated:
+    """The presentation is honoured: derive the pair from the nonce. `at` is when the pair was made."""
+
+    session: Session
+    ends_at: datetime
+    nonce: bytes
+    key_id: str
+    at: datetime
+
+
+@dataclass(frozen=True, slots=True)
+class RotationRefused:
+    """Unknown, expired or revoked; `reused` if it was theft, and this caller ended the family."""
+
+    reused: bool = False
+    user_id: str = ""
+    session_id: str = ""
+
+
+def derive(key: bytes, label: str, nonce: bytes, old: str, kind: tokens.Kind) -> str:
+    """Answer the successor of a refresh token."""
+    return tokens.spell(kind, mac(key, label.encode(), nonce, old.encode()))
+
+
+@counting
+def rotate(tx: Connection, turn: Rotation) -> Rotated | RotationRefused:
+    """Take the token by compare-and-swap; only then read, in both branches (rules T2, T6)."""
+    won = tx.execute(
+        _TAKE_REFRESH,
+        {
+            "digest_": turn.digest,
+            "tenant_": turn.tenant,
+            "now_": turn.now,
+            "nonce_": turn.nonce,
+            "key_": turn.key_id,
+            "next_": turn.next_refresh,
+        },
+    ).rowcount
+    row = tx.execute(_BY_REFRESH, {"digest_": turn.digest, "tenant_": turn.tenant}).one_or_none()
+    if row is None:
+        return RotationRefused()
+    session = tx.execute(_SESSION_WITH_USER, {"id_": row.session_id, "tenant_": turn.tenant}).one_or_none()
+    if session is None or not _is_live(session, turn.now):
+        return RotationRefused()
+    if session.transport != turn.transport:
+        # T5: a browser's token in a body, or the other way, was taken from where it belongs.
+        return _end_family(tx, turn, session, reused=True)
+    return _succeed(tx, turn, session) if won else _replay_or_end(tx, turn, row, session)
+
+
+def _is_live(session: Any, now: datetime) -> bool:
+    return (
+        session.revoked_at is None
+        and session.ends_at > now
+        and session.epoch == session.credential_epoch
+        and session.disabled_at is None
+    )
+
+
+def _succeed(tx: Connection, turn: Rotation, session: Any) -> Rotated:
+    settings, now = turn.settings, turn.now
+    expires = min(now + settings.refresh_ttl, session.ends_at)
+    access_expires = min(now + settings.access_ttl, session.ends_at)
+    tx.execute(_DROP_STALE_ACCESS, {"id_": session.id, "now_": now})
+    tx.execute(_SHORTEN_ACCESS, {"id_": session.id, "until_": now + settings.grace})
+    tx.execute(_INSERT_ACCESS, {"digest": turn.next_access, "session_id": session.id, "expires_at": access_expires})
+    _insert_refresh(tx, turn.tenant, session.id, turn.next_refresh, expires)
+    # The successor's own successor ends the parent's grace: from here on the parent is theft.
+    tx.execute(_END_GRACE, {"digest_": turn.digest})
+    tx.execute(_SLIDE, {"id_": session.id, "expires_": expires, "now_": now})
+    fresh = tx.execute(_SESSION_WITH_USER, {"id_": session.id, "tenant_": turn.tenant}).one()
+    return Rotated(_session_of(fresh, current=True), session.ends_at, turn.nonce, turn.key_id, now)
+
+
+def _replay_or_end(tx: Connection, turn: Rotation, row: Any, session: Any) -> Rotated | RotationRefused:
+    grace = turn.settings.grace
+    if row.nonce is not None and grace and turn.now - row.used_at <= grace:
+        return Rotated(_session_of(session, current=True), session.ends_at, row.nonce, row.key_id, row.used_at)
+    # A token that was never used has merely expired: its family ends (S25), and nobody is accused.
+    return _end_family(tx, turn, session, reused=row.used_at is not None)
+
+
+def _end_family(tx: Connection, turn: Rotation, session: Any, *, reused: bool) -> RotationRefused:
+    ended = tx.execute(_REVOKE_ID, {"id_": session.id, "tenant_": turn.tenant, "now_": turn.now}).rowcount
+    if not (reused and ended):
+        return RotationRefused()
+    if turn.settings.on_reuse == "user":
+        tx.execute(_REVOKE_ALL, {"user_": session.user_id, "tenant_": turn.tenant, "now_": turn.now})
+    events.record(tx, turn.event, user_id=session.user_id, session_id=session.id)
+    return RotationRefused(True, session.user_id, session.id)
+
+
+# --- ending, sliding, stepping up ---
+
+
+def touch(tx: Connection, session_id: str, expires: datetime, now: datetime) -> None:
+    """Note that a session was used, and slide its end."""
+    tx.execute(_SLIDE, {"id_": session_id, "expires_": expires, "now_": now})
+
+
+def slid_end(settings: SessionSettings, session: Session, now: datetime) -> datetime:
+    """Answer where a session that is used now ends, if it slides by use."""
+    if _pairs(settings, session.transport):
+        return session.expires_at
+    return min(now + settings.cookie_ttl, session.created_at + settings.absolute_ttl)
+
+
+def list_live(tx: Connection, tenant: str, user_id: str, now: datetime, current: str | None) -> list[Session]:
+    """Answer a user's live sessions, the latest first, at most 500."""
+    rows = tx.execute(_LIST, {"tenant_": tenant, "user_": user_id, "now_": now})
+    return [_session_of(row, current=row.id == current) for row in rows]
+
+
+def revoke(tx: Connection, tenant: str, user_id: str, session_id: str, now: datetime) -> int:
+    """End one live session of a user; answer 1, or 0 if there is none."""
+    return tx.execute(_REVOKE_ONE, {"tenant_": tenant, "user_": user_id, "id_": session_id, "now_": now}).rowcount
+
+
+def revoke_others(tx: Connection, tenant: str, user_id: str, session_id: str, now: datetime) -> int:
+    """End a user's sessions but one; answer how many."""
+    return tx.execute(_REVOKE_OTHERS, {"tenant_": tenant, "user_": user_id, "id_": session_id, "now_": now}).rowcount
+
+
+def revoke_all(tx: Connection, tenant: str, user_id: str, now: datetime) -> int:
+    """End all of a user's sessions; answer how many."""
+    return tx.execute(_REVOKE_ALL, {"tenant_": tenant, "user_": user_id, "now_": now}).rowcount
+
+
+@dataclass(frozen=True, slots=True)
+class EndedSession:
+    """A session that has ended, with when."""
+
+    session: Session
+    user_id: str
+    revoked_at: datetime
+
+
+def end_by_id(tx: Connection, tenant: str, session_id: str, now: datetime) -> EndedSession | None:
+    """End a session known by its id, and answer it; None if it is unknown or over."""
+    if tx.execute(_REVOKE_ID, {"id_": session_id, "tenant_": tenant, "now_": now}).rowcount == 0:
+        return None
+    row = tx.execute(_SESSION_WITH_USER, {"id_": session_id, "tenant_": tenant}).one_or_none()
+    return EndedSession(_session_of(row, current=False), row.user_id, now) if row else None
+
+
+def end_by_digest(tx: Connection, tenant: str, digest: bytes, now: datetime) -> EndedSession | None:
+    """End the session of an access or refresh secret, expired or not."""
+    found = tx.execute(_BY_ACCESS, {"digest_": digest}).scalar_one_or_none()
+    if found is None:
+        row = tx.execute(_BY_REFRESH, {"digest_": digest, "tenant_": tenant}).one_or_none()
+        found = row.session_id if row else None
+    return end_by_id(tx, tenant, found, now) if found else None
+
+
+def step_up(tx: Connection, tenant: str, issued: Issued, now: datetime) -> bool:
+    """Give a session new secrets and a new `auth_time`; the old secrets die here, the id stays (rule T7)."""
+    session = issued.session
+    known = {"id_": session.id, "tenant_": tenant, "now_": now}
+    proof = {"auth_time_": session.auth_time, "aal_": session.aal, "amr_": session.amr}
+    if tx.execute(_STEP_UP, {**known, **proof}).rowcount == 0:
+        return False
+    tx.execute(_DROP_ACCESS, {"id_": session.id})
+    tx.execute(_DROP_REFRESH, {"id_": session.id})
+    _insert_secrets(tx, tenant, issued)
+    return True
+
+
+def clean(tx: Connection, before: datetime) -> int:
+    """Remove what ended before a time; answer how many sessions."""
+    over = or_(sessions.c.ends_at < before, sessions.c.expires_at < before, sessions.c.revoked_at < before)
+    ids = select(sessions.c.id).where(over)
+    tx.execute(delete(access).where(or_(access.c.session_id.in_(ids), access.c.expires_at < before)))
+    tx.execute(delete(refresh).where(or_(refresh.c.session_id.in_(ids), refresh.c.expires_at < before)))
+    return tx.execute(delete(sessions).where(over)).rowcount
+
+
+def family(tx: Connection, tenant: str, digest: bytes) -> str | None:
+    """Answer the id of the session that a refresh token belongs to."""
+    row = tx.execute(_BY_REFRESH, {"digest_": digest, "tenant_": tenant}).one_or_none()
+    return row.session_id if row else None

@@ -1,0 +1,143 @@
+"""How credentials travel: as cookies, or as tokens in the body (WIRE, "Transport")."""
+
+from __future__ import annotations
+
+import hashlib
+from base64 import urlsafe_b64encode
+from datetime import datetime
+from typing import Any
+
+from authcore.context import Context
+from authcore.errors import AmbiguousCredentials, field_error
+from authcore.http import Cookie
+from authcore.services import cookies, tokens
+from authcore.services.address import client_of
+from authcore.services.sessions import Client, Issued, SessionSettings, Transport
+
+BINDING_TTL = 3600  # seconds; longer than any challenge of a first factor lives
+
+
+def resolve(ctx: Context, asked: Transport | None) -> Transport:
+    """Answer the transport of a session to be made; raise InvalidFields if the application does not offer it."""
+    offered = ctx.settings(SessionSettings).transport
+    if offered != "both":
+        if asked not in (None, offered):
+            raise field_error("transport", "invalid", "This transport is not offered here.")
+        return offered
+    return asked or ("cookie" if _is_browser(ctx) else "bearer")
+
+
+def _is_browser(ctx: Context) -> bool:
+    headers = ctx.request.headers if ctx.request else {}
+    return "origin" in headers or any(name.startswith("sec-fetch-") for name in headers)
+
+
+def credential_digest(ctx: Context) -> bytes | None:
+    """Answer the digest of the one access secret that the request carries, or None (rules R7, T5).
+
+    A secret counts only in the place that its kind belongs to. Raises AmbiguousCredentials for a cookie beside a bearer
+    token, and for headers that servers read differently.
+    """
+    if ctx.request is None:
+        return None
+    offered = ctx.settings(SessionSettings).transport
+    bearer = None if offered == "cookie" else _bearer(ctx.request.headers.get("authorization"))
+    cookie = None if offered == "bearer" else cookies.read(ctx.app, ctx.request, "session")
+    if bearer is None:
+        return None if cookie is None else tokens.digest(cookie, "st")
+    if cookie is not None:
+        raise AmbiguousCredentials()
+    return tokens.digest(bearer, "at")
+
+
+def _bearer(header: str | None) -> str | None:
+    if header is None:
+        return None
+    if "," in header:
+        raise AmbiguousCredentials()
+    scheme, _, value = header.partition(" ")
+    return value.strip(" \t") if scheme.lower() == "bearer" else None
+
+
+def digest_of(text: str) -> bytes | None:
+    """Answer the digest of an access secret of either transport."""
+    return tokens.digest(text, "at") or tokens.digest(text, "st")
+
+
+def client_info(ctx: Context, device_id: str | None = None, device_name: str | None = None) -> Client:
+    """Answer where a session is being made."""
+    agent = ctx.request.headers.get("user-agent") if ctx.request else None
+    address = client_of(ctx.request, ctx.app.trusted_proxies).address
+    return Client(address, _printable(agent), device_id, device_name)
+
+
+def _printable(text: str | None) -> str | None:
+    if text is None:
+        return None
+    return "".join(char for char in text if char.isprintable())[:400] or None
+
+
+# --- answers ---
+
+
+def seconds_until(end: datetime, now: datetime) -> int:
+    """Answer whole seconds until a time, at least 0."""
+    return max(0, int((end - now).total_seconds()))
+
+
+def token_fields(issued: Issued, now: datetime) -> dict[str, Any]:
+    """Answer the fields of RFC 6749 5.1, none under cookies."""
+    if issued.transport == "cookie":
+        return {}
+    fields: dict[str, Any] = {
+        "access_token": issued.access,
+        "token_type": "Bearer",
+        "expires_in": seconds_until(issued.access_expires, now),
+    }
+    if issued.refresh is not None and issued.refresh_expires is not None:
+        fields["refresh_token"] = issued.refresh
+        fields["refresh_expires_in"] = seconds_until(issued.refresh_expires, now)
+    return fields
+
+
+def session_cookies(ctx: Context, issued: Issued) -> tuple[Cookie, ...]:
+    """Answer the cookies that hand a session to a browser, none under bearer."""
+    if issued.transport == "bearer":
+        return ()
+    now = ctx.now()
+    made = [cookies.make(ctx.app, "session", issued.access, seconds_until(issued.access_expires, now))]
+    if issued.refresh is not None and issued.refresh_expires is not None:
+        made.append(cookies.make(ctx.app, "refresh", issued.refresh, seconds_until(issued.refresh_expires, now)))
+    return tuple(made)
+
+
+def cleared_cookies(ctx: Context) -> tuple[Cookie, ...]:
+    """Answer the cookies that take a session away from a browser: those of them that it sent.
+
+    R5: an answer to a request without cookies sets none, so another site's sign-out changes nothing.
+    """
+    names: tuple[cookies.Name, ...] = ("session", "refresh")
+    header = ctx.request.headers.get("cookie", "") if ctx.request else ""
+    return tuple(cookies.clear(ctx.app, name) for name in names if cookies.cookie_name(ctx.app, name) in header)
+
+
+# --- the browser's binding to its challenges ---
+
+
+def binding_of(ctx: Context) -> str | None:
+    """Answer the stored form of the browser's binding, or None."""
+    value = cookies.read(ctx.app, ctx.request, "challenge")
+    return _binding_digest(value) if value and tokens.digest(value, "br") else None
+
+
+def ensure_binding(ctx: Context, transport: Transport) -> tuple[str | None, tuple[Cookie, ...]]:
+    """Answer the browser's binding, made if it has none, and the cookie that keeps it; nothing under bearer."""
+    if transport == "bearer":
+        return None, ()
+    carried = cookies.read(ctx.app, ctx.request, "challenge")
+    value = carried if carried and tokens.digest(carried, "br") else tokens.mint(ctx.random, "br")
+    return _binding_digest(value), (cookies.make(ctx.app, "challenge", value, BINDING_TTL),)
+
+
+def _binding_digest(value: str) -> str:
+    return urlsafe_b64encode(hashlib.sha256(value.encode()).digest()).decode()

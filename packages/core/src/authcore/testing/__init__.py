@@ -1,0 +1,1 @@
+"""What tests of applications use: ports whose clock and randomness are in hand."""

@@ -1,0 +1,199 @@
+"""What the core's tests share: an Auth on a file of the test's own, its clock, its mailbox, and a client."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Callable, Coroutine, Iterator
+from dataclasses import dataclass, field
+from http.cookies import SimpleCookie
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from authcore import Auth, Password, Request, Result, Tenant, join_headers
+from authcore.backends.argon2 import CHEAP
+from authcore.backends.mail import MemoryMailer
+from authcore.context import Authenticated, Context
+from authcore.drive import Drive, run_blocking
+from authcore.testing.ports import FrozenClock
+
+SECRET = "a secret of these tests, long enough"
+ORIGIN = "http://127.0.0.1:8000"
+PASSWORD = "three quiet herons wade"
+MakeAuth = Callable[..., Auth]
+
+
+@pytest.fixture
+def clock() -> FrozenClock:
+    """A clock that the test moves."""
+    return FrozenClock()
+
+
+@pytest.fixture
+def mailer() -> MemoryMailer:
+    """The mailbox of everybody."""
+    return MemoryMailer()
+
+
+@pytest.fixture
+def auth(tmp_path: Path, clock: FrozenClock, mailer: MemoryMailer) -> Iterator[MakeAuth]:
+    """Make an Auth on the test's own SQLite file: `auth()` has passwords, `auth(room, …, setting=…)` other rooms."""
+    made: list[Auth] = []
+
+    def make(*features: Any, **settings: Any) -> Auth:
+        chosen = {
+            "dev_mode": True,
+            "secret": SECRET,
+            "database": f"sqlite:///{tmp_path / 'auth.db'}",
+            "features": features or (Password(),),
+            "hashing": CHEAP,
+            "mailer": mailer,
+            "clock": clock,
+            "outbox": "external",
+        }
+        made.append(Auth(**{**chosen, **settings}))
+        return made[-1]
+
+    yield make
+    for each in made:
+        each.dispose()
+
+
+@dataclass
+class Reply:
+    """What a client sees of an answer."""
+
+    result: Result
+
+    @property
+    def status(self) -> int:
+        """The status."""
+        return self.result.status
+
+    @property
+    def json(self) -> Any:
+        """The body, decoded."""
+        return json.loads(self.result.body or b"null")
+
+    @property
+    def code(self) -> str:
+        """The code of a failure."""
+        return str(self.json["error"]["code"])
+
+    @property
+    def headers(self) -> dict[str, str]:
+        """Every header, by lower-case name; several cookies stand in one value."""
+        return join_headers(self.result.header_list())
+
+
+@dataclass
+class Client:
+    """A program without cookies, or a browser with a jar and an `Origin`."""
+
+    auth: Auth
+    mailer: MemoryMailer
+    browser: bool = False
+    peer: str | None = "203.0.113.7"
+    jar: dict[str, str] = field(default_factory=dict)
+
+    def send(self, method: str, path: str, body: Any = None, *, bearer: str | None = None, **headers: str) -> Reply:
+        """Send one request through the core; `x_name=` sends the header `x-name`."""
+        pairs = [(name.replace("_", "-"), value) for name, value in headers.items()]
+        raw = body if isinstance(body, bytes) else b"" if body is None else json.dumps(body).encode()
+        if raw and "content_type" not in headers:
+            pairs.append(("content-type", "application/json"))
+        if bearer is not None:
+            pairs.append(("authorization", f"Bearer {bearer}"))
+        request = Request(method, path, raw, join_headers(pairs + self._of_browser(headers)), self.peer)
+        return self._keep(Reply(self.auth.blocking_core().dispatch(request)))
+
+    def _of_browser(self, headers: dict[str, str]) -> list[tuple[str, str]]:
+        if not self.browser:
+            return []
+        pairs = [] if "origin" in headers else [("origin", ORIGIN)]
+        if self.jar:
+            pairs.append(("cookie", "; ".join(f"{name}={value}" for name, value in self.jar.items())))
+        return pairs
+
+    def _keep(self, reply: Reply) -> Reply:
+        for cookie in reply.result.cookies:
+            parsed = SimpleCookie(cookie.header())
+            assert list(parsed) == [cookie.name]
+            if cookie.max_age == 0:
+                self.jar.pop(cookie.name, None)
+            else:
+                self.jar[cookie.name] = cookie.value
+        return reply
+
+    def get(self, path: str, **how: Any) -> Reply:
+        """Send a GET."""
+        return self.send("GET", path, **how)
+
+    def post(self, path: str, body: Any = None, **how: Any) -> Reply:
+        """Send a POST with a JSON body."""
+        return self.send("POST", path, body, **how)
+
+    def mailed_code(self, kind: str | None = None) -> str:
+        """Send what waits in the outbox and answer the code of the latest mail that has one."""
+        self.auth.outbox.drain()
+        return next(m.code for m in reversed(self.mailer.mails) if m.code and kind in (None, m.kind))
+
+    def sign_up(self, email: str = "ada@example.com", password: str = PASSWORD, **more: Any) -> Reply:
+        """Sign up, prove the address where a code is required, and answer the signed-in reply."""
+        begun = self.post("/sign-up", {"email": email, "password": password, **more})
+        if begun.status != 202:
+            return begun
+        answer = {"challenge_id": begun.json["challenge"]["id"], "code": self.mailed_code("sign_up")}
+        return self.post("/sign-up/verify", answer)
+
+    def sign_in(self, email: str = "ada@example.com", password: str = PASSWORD, **more: Any) -> Reply:
+        """Sign in by password."""
+        return self.post("/sign-in", {"email": email, "password": password, **more})
+
+
+@pytest.fixture
+def client(mailer: MemoryMailer) -> Callable[..., Client]:
+    """Make a client of an Auth: `client(auth)` is a program, `client(auth, browser=True)` a browser."""
+
+    def make(auth: Auth, **how: Any) -> Client:
+        return Client(auth, mailer, **how)
+
+    return make
+
+
+class Inside:
+    """The side door: contexts, store functions and rows of an Auth."""
+
+    def __init__(self, auth: Auth) -> None:
+        self.auth = auth
+        self.runtime = auth.runtime(Drive.BLOCKING)
+        self.db = self.runtime.ports.db
+
+    def ctx(
+        self, request: Request | None = None, *, tenant: str = "default", who: Authenticated | None = None
+    ) -> Context:
+        """Make a context, as the core does for a flow."""
+        return Context(self.runtime, Tenant(tenant), request, who=who)
+
+    def run(self, coro: Coroutine[Any, Any, Any]) -> Any:
+        """Run a coroutine over the blocking ports."""
+        return run_blocking(coro)
+
+    def write(self, store: Callable[..., Any], *args: Any) -> Any:
+        """Run a store function in one transaction."""
+        return run_blocking(self.db.write(store, *args))
+
+    def read(self, store: Callable[..., Any], *args: Any) -> Any:
+        """Run a store function that reads."""
+        return run_blocking(self.db.read(store, *args))
+
+    def rows(self, table: Any, *where: Any) -> list[Any]:
+        """Answer the rows of a table."""
+        return self.read(lambda tx: tx.execute(table.select().where(*where)).all())
+
+
+@pytest.fixture
+def inside() -> Callable[[Auth], Inside]:
+    """Open the side door of an Auth."""
+    return Inside

@@ -1,0 +1,121 @@
+"""Rule T6 under real concurrency: four processes present one refresh token at the same moment."""
+
+from __future__ import annotations
+
+import itertools
+import os
+from collections.abc import Iterator
+from datetime import timedelta
+
+import pytest
+import sqlalchemy as sa
+from contenders import PASSWORD, PROCESSES, Setting, contenders, declare, post
+
+from authcore import Auth
+from authcore.services import events, sessions
+
+pytestmark = pytest.mark.alone
+
+ROUNDS = int(os.environ.get("AUTHCORE_RACE_ROUNDS", "200"))
+CALLERS = 200
+SERVER = os.environ.get("AUTHCORE_TEST_POSTGRES", "postgresql://postgres@127.0.0.1:5432/postgres")
+STRICT, FORGIVING = timedelta(0), timedelta(seconds=10)
+
+
+@pytest.fixture
+def postgresql() -> Iterator[str]:
+    """A database of this test's own on the server of AUTHCORE_TEST_POSTGRES."""
+    server = sa.make_url(SERVER).set(drivername="postgresql+psycopg")
+    engine = sa.create_engine(server, isolation_level="AUTOCOMMIT", poolclass=sa.NullPool)
+    name = f"authcore_races_{os.getpid()}"
+    try:
+        with engine.connect() as connection:
+            connection.execute(sa.text(f"DROP DATABASE IF EXISTS {name} WITH (FORCE)"))
+            connection.execute(sa.text(f"CREATE DATABASE {name}"))
+    except sa.exc.OperationalError:
+        sentence = "PostgreSQL is missing: start one, and set AUTHCORE_TEST_POSTGRES to its URL."
+        if os.environ.get("CI") == "true":
+            pytest.fail(sentence)
+        pytest.skip(sentence)
+    yield server.set(database=name).render_as_string(hide_password=False)
+    with engine.connect() as connection:
+        connection.execute(sa.text(f"DROP DATABASE {name} WITH (FORCE)"))
+
+
+def family(auth: Auth, number: int) -> tuple[str, str]:
+    """Sign up a user and answer the session's id and its refresh token."""
+    body = {"email": f"racer{number}@example.com", "password": PASSWORD, "transport": "bearer"}
+    status, answer = post(auth, "/sign-up", body)
+    assert status == 201, answer
+    return answer["session"]["id"], answer["refresh_token"]
+
+
+def counted(url: str, statement: sa.Select[tuple[int]]) -> int:
+    """Answer a count straight from the database."""
+    engine = sa.create_engine(url, poolclass=sa.NullPool)
+    with engine.connect() as connection:
+        return connection.execute(statement).scalar_one()
+
+
+def live(session_id: str) -> sa.Select[tuple[int]]:
+    """Count a session while it is not revoked."""
+    table = sessions.sessions
+    return sa.select(sa.func.count()).where(table.c.id == session_id, table.c.revoked_at.is_(None))
+
+
+def thefts(session_id: str) -> sa.Select[tuple[int]]:
+    """Count the events that tell of a reused refresh token of a session."""
+    table = events.events
+    return sa.select(sa.func.count()).where(table.c.session_id == session_id, table.c.name == "RefreshReused")
+
+
+def test_inside_the_grace_every_caller_holds_the_same_successor(postgresql: str) -> None:
+    """Inside the grace all callers are answered one pair, the family lives, and nobody is locked out (T6)."""
+    setting = Setting(postgresql, FORGIVING, CALLERS // PROCESSES)
+    auth = declare(setting)
+    auth.create_tables()
+
+    with contenders(setting) as present:
+        for number in range(ROUNDS):
+            session_id, token = family(auth, number)
+            answers = present(token)
+
+            assert [status for status, _ in answers] == [200] * CALLERS
+            assert len({(body["refresh_token"], body["access_token"]) for _, body in answers}) == 1
+            assert counted(postgresql, live(session_id)) == 1
+            assert counted(postgresql, thefts(session_id)) == 0
+    auth.dispose()
+
+
+def test_without_grace_one_caller_wins_and_the_family_dies(postgresql: str) -> None:
+    """With grace 0 one caller is answered 200, the rest 401; the family is dead and one event is written (T6)."""
+    setting = Setting(postgresql, STRICT, CALLERS // PROCESSES)
+    auth = declare(setting)
+    auth.create_tables()
+
+    with contenders(setting) as present:
+        for number in range(ROUNDS):
+            session_id, token = family(auth, number)
+            answers = present(token)
+
+            assert sorted(status for status, _ in answers) == [200] + [401] * (CALLERS - 1)
+            assert counted(postgresql, live(session_id)) == 0
+            assert counted(postgresql, thefts(session_id)) == 1
+    auth.dispose()
+
+
+def test_the_harness_catches_a_naive_store(postgresql: str) -> None:
+    """A store that reads first and writes after gives several callers successors of their own: the races see it."""
+    setting = Setting(postgresql, STRICT, CALLERS // PROCESSES, naive=True)
+    auth = declare(setting)
+    auth.create_tables()
+
+    with contenders(setting) as present:
+        for number in itertools.count():
+            _, token = family(auth, number)
+            winners = {body["refresh_token"] for status, body in present(token) if status == 200}
+            if len(winners) > 1 or number >= ROUNDS:
+                break
+
+    assert len(winners) > 1
+    auth.dispose()

@@ -1,0 +1,14 @@
+"""authcore in Django: settings.AUTHCORE, `include("authcore_django.urls")`, `@require()` and `request.authcore`."""
+
+from authcore_django.guards import AuthcoreRequest, RequestAuth, current_session, current_user, require, set_cookies
+from authcore_django.settings import get_auth
+
+__all__ = [
+    "AuthcoreRequest",
+    "RequestAuth",
+    "current_session",
+    "current_user",
+    "get_auth",
+    "require",
+    "set_cookies",
+]

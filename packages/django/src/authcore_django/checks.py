@@ -1,0 +1,62 @@
+"""What `manage.py check` says about authcore; the ids are stable."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from typing import Any
+
+from django.conf import settings
+from django.core.checks import CheckMessage, Error, Tags, Warning, register
+from django.urls import Resolver404, resolve
+
+from authcore import Auth, ConfigurationError
+from authcore_django.outbox import DjangoOutbox
+from authcore_django.settings import get_auth
+
+MIDDLEWARE = "authcore_django.middleware.AuthcoreMiddleware"
+
+
+@register(Tags.security)
+def check(**_given: Any) -> list[CheckMessage]:
+    """Answer what is wrong with the settings, the database, the middleware and the URLs."""
+    try:
+        auth = get_auth()
+    except ConfigurationError as error:
+        return [Error(str(error), id="authcore.E002")]
+    return [*_database(auth), *_middleware(), *_urls(auth)]
+
+
+def _database(auth: Auth) -> Iterator[CheckMessage]:
+    source = auth.outbox.source if isinstance(auth.outbox, DjangoOutbox) else None
+    if source is None or source.wrapper.vendor != "sqlite":
+        return
+    mode = source.wrapper.settings_dict["OPTIONS"].get("transaction_mode") or ""
+    if mode.upper() not in ("IMMEDIATE", "EXCLUSIVE"):
+        yield Error(
+            f"DATABASES[{source.alias!r}] opens transactions that fail at once beside another writer.",
+            hint='Write "OPTIONS": {"transaction_mode": "IMMEDIATE"}.',
+            id="authcore.E001",
+        )
+
+
+def _middleware() -> Iterator[CheckMessage]:
+    if MIDDLEWARE not in settings.MIDDLEWARE:
+        yield Warning(
+            f"{MIDDLEWARE} is not in MIDDLEWARE: views have no request.authcore, an AuthError is a 500, and the bare "
+            "prefix is not served.",
+            hint=f"Add {MIDDLEWARE!r} after Django's own.",
+            id="authcore.W001",
+        )
+
+
+def _urls(auth: Auth) -> Iterator[CheckMessage]:
+    try:
+        served = "authcore" in resolve(f"{auth.prefix}/health").app_names
+    except Resolver404:
+        served = False
+    if not served:
+        yield Warning(
+            f"Nothing of authcore stands under {auth.prefix}, where its links and cookies lead.",
+            hint=f'Write path("{auth.prefix[1:]}/", include("authcore_django.urls")), or set AUTHCORE["prefix"].',
+            id="authcore.W002",
+        )

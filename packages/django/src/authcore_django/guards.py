@@ -1,0 +1,179 @@
+"""Guards of an application's own views, and who is asking."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Callable
+from functools import wraps
+from inspect import isawaitable
+from typing import Any, Protocol, TypeVar, cast
+
+from asgiref.sync import iscoroutinefunction
+from django.http import HttpRequest, HttpResponse
+from django.utils.decorators import method_decorator
+
+from authcore import Authenticated, AuthError, Cookie, Request, Requirement, Session, User, requirement
+from authcore.bindings import AsyncioCalls, BlockingCalls
+from authcore_django.settings import get_auth
+from authcore_django.wire import Line, _request, _response
+
+View = TypeVar("View", bound=Callable[..., Any])
+AnyResponse = TypeVar("AnyResponse", bound=HttpResponse)
+
+
+class RequestAuth:
+    """`request.authcore`: who sends a request, looked up once and only if somebody asks."""
+
+    __slots__ = ("_asked", "_django", "_request")
+
+    def __init__(self, request: HttpRequest) -> None:
+        self._django = request
+        self._request: Request | None = None
+        self._asked: tuple[Authenticated | None] | None = None
+
+    @property
+    def request(self) -> Request:
+        """Answer the request in authcore's words."""
+        self._request = self._request or _request(self._django, self._django.path_info)
+        return self._request
+
+    @property
+    def who(self) -> Authenticated | None:
+        """Answer user and session, or None; on an event loop raise RuntimeError unless they are known already."""
+        if self._asked is None:
+            if on_loop():
+                raise RuntimeError(
+                    "request.authcore.user reads the database, which would stop the event loop: "
+                    "write `await request.authcore.auser()`, or asession(), in async code."
+                )
+            self._asked = (get_auth().blocking_core().authenticate(self.request),)
+        return self._asked[0]
+
+    async def awho(self) -> Authenticated | None:
+        """Answer user and session, or None."""
+        if self._asked is None:
+            self._asked = (await get_auth().async_core().authenticate(self.request),)
+        return self._asked[0]
+
+    @property
+    def user(self) -> User | None:
+        """Answer who sends the request, or None."""
+        return self.who.user if self.who else None
+
+    @property
+    def session(self) -> Session | None:
+        """Answer the session of the request, or None."""
+        return self.who.session if self.who else None
+
+    async def auser(self) -> User | None:
+        """Answer who sends the request, or None."""
+        who = await self.awho()
+        return who.user if who else None
+
+    async def asession(self) -> Session | None:
+        """Answer the session of the request, or None."""
+        who = await self.awho()
+        return who.session if who else None
+
+    @property
+    def calls(self) -> BlockingCalls:
+        """Answer every flow as a Python call that blocks, made for this request."""
+        return get_auth().blocking.on(self.request)
+
+    @property
+    def acalls(self) -> AsyncioCalls:
+        """Answer every flow as a Python call to await, made for this request."""
+        return get_auth().asyncio.on(self.request)
+
+
+class AuthcoreRequest(HttpRequest):
+    """A request behind the middleware, for annotations."""
+
+    authcore: RequestAuth
+
+
+def on_loop() -> bool:
+    """Tell whether this thread runs an event loop, which nothing here may stop."""
+    try:
+        asyncio.get_running_loop()
+    except RuntimeError:
+        return False
+    return True
+
+
+def auth_of(request: HttpRequest) -> RequestAuth:
+    """Answer `request.authcore`, also without the middleware."""
+    if not hasattr(request, "authcore"):
+        cast(AuthcoreRequest, request).authcore = RequestAuth(request)
+    return cast(AuthcoreRequest, request).authcore
+
+
+def current_user(request: HttpRequest) -> User | None:
+    """Answer who sends a request, or None."""
+    return auth_of(request).user
+
+
+def current_session(request: HttpRequest) -> Session | None:
+    """Answer the session of a request, or None."""
+    return auth_of(request).session
+
+
+def require(**needs: Any) -> Callable[[View], View]:
+    """Let only those call a view who are signed in and meet the needs: a function, sync or async, or a class.
+
+    It takes what `authcore.requirement` takes: `verified`, `mfa`, `fresh`, `csrf`. Others get the core's refusal.
+    """
+    asked = requirement(**needs)
+
+    def decorate(view: View) -> View:
+        if isinstance(view, type):
+            return cast(View, method_decorator(decorate, name="dispatch")(view))
+        return cast(View, _guarded(view, asked))
+
+    return decorate
+
+
+def _guarded(view: Callable[..., Any], needs: Requirement) -> Callable[..., Any]:
+    @wraps(view)
+    async def aguarded(request: HttpRequest, *args: Any, **kwargs: Any) -> Any:
+        auth = auth_of(request)
+        try:
+            await get_auth().async_core().authorize(auth.request, needs, await auth.awho())
+        except AuthError as error:
+            return failure(request, error)
+        answer = view(request, *args, **kwargs)
+        return await answer if isawaitable(answer) else answer
+
+    @wraps(view)
+    def guarded(request: HttpRequest, *args: Any, **kwargs: Any) -> Any:
+        if on_loop():  # `dispatch` of an async class is a plain function
+            return aguarded(request, *args, **kwargs)
+        auth = auth_of(request)
+        try:
+            get_auth().blocking_core().authorize(auth.request, needs, auth.who)
+        except AuthError as error:
+            return failure(request, error)
+        return view(request, *args, **kwargs)
+
+    return aguarded if iscoroutinefunction(view) else guarded
+
+
+def failure(request: HttpRequest, error: AuthError) -> HttpResponse:
+    """Answer an error as the core does."""
+    return _response(get_auth().blocking_core().failure(error), request.method)
+
+
+class HasCookies(Protocol):
+    """An outcome of a flow that hands cookies to a browser, such as SignedIn."""
+
+    @property
+    def cookies(self) -> tuple[Cookie, ...]:
+        """Answer the cookies to set."""
+        ...
+
+
+def set_cookies(response: AnyResponse, outcome: HasCookies) -> AnyResponse:
+    """Add the cookies of an outcome to a response, and answer the response."""
+    for cookie in outcome.cookies:
+        response.cookies[cookie.name] = Line(cookie)
+    return response

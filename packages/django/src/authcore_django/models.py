@@ -1,0 +1,213 @@
+"""authcore's tables as Django knows them, written by `tools/models.py` from authcore's own.
+
+They are here for migrations, and to look at: authcore itself reads and writes them by its own statements, since a row
+changed past its rules is a hole in them.
+"""
+
+# ruff: noqa: RUF012
+# mypy: disable-error-code="var-annotated"
+
+from __future__ import annotations
+
+from django.db import models
+
+from authcore_django.fields import Index, KeyField
+
+
+class AccessSecret(models.Model):
+    digest = models.BinaryField(max_length=32, primary_key=True)
+    session_id = KeyField(max_length=64)
+    expires_at = models.BigIntegerField()
+
+    class Meta:
+        db_table = "authcore_access"
+        indexes = [
+            Index(fields=["expires_at"], name="ix_authcore_access_expires_at"),
+            Index(fields=["session_id"], name="ix_authcore_access_session_id"),
+        ]
+
+
+class Attempt(models.Model):
+    key = models.BinaryField(max_length=32, primary_key=True)
+    failures = models.IntegerField()
+    failed_at = models.BigIntegerField()
+
+    class Meta:
+        db_table = "authcore_attempt"
+        indexes = [
+            Index(fields=["failed_at"], name="ix_authcore_attempt_failed_at"),
+        ]
+
+
+class Challenge(models.Model):
+    id = KeyField(max_length=64, primary_key=True)
+    tenant = models.CharField(max_length=64)
+    purpose = models.CharField(max_length=64)
+    subject = KeyField(max_length=255)
+    recipient = models.CharField(max_length=255)
+    code_digest = models.BinaryField(max_length=32, null=True)
+    code_key = models.CharField(max_length=16, null=True)
+    token_digest = models.BinaryField(max_length=32, null=True)
+    bindings = models.TextField()
+    void = models.BooleanField()
+    payload = models.BinaryField(null=True)
+    attempts = models.IntegerField()
+    max_attempts = models.IntegerField()
+    sends = models.IntegerField()
+    created_at = models.BigIntegerField()
+    sent_at = models.BigIntegerField()
+    expires_at = models.BigIntegerField()
+    spent_at = models.BigIntegerField(null=True)
+
+    class Meta:
+        db_table = "authcore_challenge"
+        indexes = [
+            Index(fields=["expires_at"], name="ix_authcore_challenge_expires_at"),
+            Index(fields=["subject"], name="ix_authcore_challenge_subject"),
+        ]
+        constraints = [
+            models.UniqueConstraint(fields=["token_digest"], name="uq_authcore_challenge_token_digest"),
+        ]
+
+
+class Effect(models.Model):
+    id = KeyField(max_length=64, primary_key=True)
+    tenant = models.CharField(max_length=64)
+    kind = models.CharField(max_length=32)
+    key = KeyField(max_length=64)
+    void = models.BooleanField()
+    payload = models.BinaryField(null=True)
+    attempts = models.IntegerField()
+    created_at = models.BigIntegerField()
+    next_at = models.BigIntegerField(null=True)
+    lease = models.CharField(max_length=64, null=True)
+    done_at = models.BigIntegerField(null=True)
+
+    class Meta:
+        db_table = "authcore_effect"
+        indexes = [
+            Index(fields=["done_at"], name="ix_authcore_effect_done_at"),
+            Index(fields=["next_at"], name="ix_authcore_effect_next_at"),
+        ]
+        constraints = [
+            models.UniqueConstraint(fields=["key"], name="uq_authcore_effect_key"),
+        ]
+
+
+class Event(models.Model):
+    id = KeyField(max_length=64, primary_key=True)
+    tenant = models.CharField(max_length=64)
+    name = models.CharField(max_length=64)
+    user_id = KeyField(max_length=255, null=True)
+    session_id = models.CharField(max_length=64, null=True)
+    at = models.BigIntegerField()
+    data = models.TextField(null=True)
+
+    class Meta:
+        db_table = "authcore_event"
+        indexes = [
+            Index(fields=["at"], name="ix_authcore_event_at"),
+            Index(fields=["user_id"], name="ix_authcore_event_user_id"),
+        ]
+
+
+class Identity(models.Model):
+    pk = models.CompositePrimaryKey("tenant", "provider", "identifier")
+    tenant = KeyField(max_length=64)
+    provider = KeyField(max_length=64)
+    identifier = KeyField(max_length=255)
+    user_id = KeyField(max_length=255)
+    created_at = models.BigIntegerField()
+
+    class Meta:
+        db_table = "authcore_identity"
+        verbose_name_plural = "identities"
+        indexes = [
+            Index(fields=["user_id"], name="ix_authcore_identity_user_id"),
+        ]
+
+
+class KeyValue(models.Model):
+    key = KeyField(max_length=255, primary_key=True)
+    value = models.BinaryField(null=True)
+    number = models.BigIntegerField(db_default=0)
+    expires_at = models.BigIntegerField()
+
+    class Meta:
+        db_table = "authcore_kv"
+        verbose_name_plural = "key values"
+        indexes = [
+            Index(fields=["expires_at"], name="ix_authcore_kv_expires_at"),
+        ]
+
+
+class Password(models.Model):
+    user_id = KeyField(max_length=255, primary_key=True)
+    digest = models.CharField(max_length=512)
+    created_at = models.BigIntegerField()
+    updated_at = models.BigIntegerField()
+
+    class Meta:
+        db_table = "authcore_password"
+
+
+class RefreshToken(models.Model):
+    digest = models.BinaryField(max_length=32, primary_key=True)
+    tenant = models.CharField(max_length=64)
+    session_id = KeyField(max_length=64)
+    expires_at = models.BigIntegerField()
+    used_at = models.BigIntegerField(null=True)
+    nonce = models.BinaryField(max_length=32, null=True)
+    key_id = models.CharField(max_length=16, null=True)
+    next_digest = models.BinaryField(max_length=32, null=True)
+
+    class Meta:
+        db_table = "authcore_refresh"
+        indexes = [
+            Index(fields=["expires_at"], name="ix_authcore_refresh_expires_at"),
+            Index(fields=["next_digest"], name="ix_authcore_refresh_next_digest"),
+            Index(fields=["session_id"], name="ix_authcore_refresh_session_id"),
+        ]
+
+
+class Session(models.Model):
+    id = KeyField(max_length=64, primary_key=True)
+    tenant = models.CharField(max_length=64)
+    user_id = KeyField(max_length=255)
+    epoch = models.IntegerField()
+    transport = models.CharField(max_length=8)
+    aal = models.IntegerField()
+    amr = models.TextField()
+    auth_time = models.BigIntegerField()
+    created_at = models.BigIntegerField()
+    last_seen_at = models.BigIntegerField()
+    expires_at = models.BigIntegerField()
+    ends_at = models.BigIntegerField()
+    revoked_at = models.BigIntegerField(null=True)
+    ip = models.CharField(max_length=64, null=True)
+    user_agent = models.CharField(max_length=400, null=True)
+    device_id = models.CharField(max_length=200, null=True)
+    device_name = models.CharField(max_length=200, null=True)
+
+    class Meta:
+        db_table = "authcore_session"
+        indexes = [
+            Index(fields=["ends_at"], name="ix_authcore_session_ends_at"),
+            Index(fields=["user_id"], name="ix_authcore_session_user_id"),
+        ]
+
+
+class User(models.Model):
+    id = KeyField(max_length=255, primary_key=True)
+    tenant = models.CharField(max_length=64)
+    email = models.CharField(max_length=320, null=True)
+    email_verified_at = models.BigIntegerField(null=True)
+    display_name = models.CharField(max_length=200, null=True)
+    anonymous = models.BooleanField()
+    disabled_at = models.BigIntegerField(null=True)
+    credential_epoch = models.IntegerField()
+    created_at = models.BigIntegerField()
+    updated_at = models.BigIntegerField()
+
+    class Meta:
+        db_table = "authcore_user"

@@ -1,0 +1,221 @@
+"""The settings, what `manage.py check` says about them, and the command line."""
+
+import threading
+from typing import Any
+
+import pytest
+from django.core.checks import run_checks
+from django.core.management import CommandError, call_command, execute_from_command_line
+from django.test import override_settings
+from django.urls import include, path
+
+from authcore import Auth, ConfigurationError, Password
+from authcore_django import get_auth
+
+Declare = Any
+MIDDLEWARE = "authcore_django.middleware.AuthcoreMiddleware"
+
+
+def test_settings_are_the_keywords_of_auth(declare: Declare) -> None:
+    """Every keyword is a setting; one that is none is named, with what was meant."""
+    declare(secrets="x")
+
+    with pytest.raises(ConfigurationError, match=r"no setting 'secrets': did you mean 'secret'\?"):
+        get_auth()
+
+
+def test_an_unknown_setting_far_from_all_lists_them(declare: Declare) -> None:
+    """Where nothing is near, all keywords are listed."""
+    declare(zzz=1)
+
+    with pytest.raises(ConfigurationError, match=r"no setting 'zzz': it takes .*base_url.*database_alias"):
+        get_auth()
+
+
+@pytest.mark.parametrize("given", [None, [], "x"])
+def test_missing_settings_say_what_to_write(given: Any) -> None:
+    """No AUTHCORE, or one that is no mapping, is said so."""
+    with override_settings(AUTHCORE=given), pytest.raises(ConfigurationError, match=r"write AUTHCORE = \{"):
+        get_auth()
+
+
+@pytest.mark.parametrize(
+    "entry",
+    [
+        Password(min_length=20),
+        ("authcore.Password", {"min_length": 20}),
+        ["authcore.features.password.Password", {"min_length": 20}],
+    ],
+)
+def test_a_room_is_an_instance_or_a_path_with_options(declare: Declare, entry: Any) -> None:
+    """A settings file may name a room without importing it."""
+    declare(features=[entry])
+
+    room = next(feature for feature in get_auth().features if feature.name == "password")
+
+    assert room.settings.min_length == 20
+
+
+@pytest.mark.parametrize(
+    ("entry", "says"),
+    [
+        ("authcore.Passwort", "cannot be imported"),
+        ("nowhere.Password", "cannot be imported"),
+        (("authcore.Password", {"length": 3}), "unexpected keyword argument 'length'"),
+        (("authcore.Password", "min_length=20"), r"\('path.of.Room', \{its options\}\)"),
+        (("authcore.Password",), r"\('path.of.Room', \{its options\}\)"),
+        (("authcore.Password", {"min_length": 3}), "min_length=3"),
+        (7, "write an instance"),
+    ],
+)
+def test_a_room_that_is_none_is_named(declare: Declare, entry: Any, says: str) -> None:
+    """A wrong path, wrong options and a thing that is no room are said so."""
+    declare(features=[entry])
+
+    with pytest.raises(ConfigurationError, match=says):
+        get_auth()
+
+
+def test_the_auth_is_built_once_and_anew_when_settings_change(declare: Declare) -> None:
+    """Threads that come at once get one Auth; a test's override gets another, and the end of it a third."""
+    found: list[Auth] = []
+    declare(product="First")
+    threads = [threading.Thread(target=lambda: found.append(get_auth())) for _ in range(8)]
+    for thread in threads:
+        thread.start()
+    for thread in threads:
+        thread.join()
+
+    declare(product="Second")
+
+    assert len(set(map(id, found))) == 1
+    assert get_auth() is get_auth()
+    assert [auth.settings.product for auth in (found[0], get_auth())] == ["First", "Second"]
+
+
+def test_building_opens_nothing(declare: Declare) -> None:
+    """`get_auth()` may be called while the application starts: no connection, no thread."""
+    from django.db import connections
+
+    declare(database_alias="away", outbox="thread")
+    before = threading.active_count()
+
+    get_auth()
+
+    assert connections["away"].connection is None
+    assert threading.active_count() == before
+
+
+def test_under_djangos_test_runner_nothing_is_sent_by_a_thread(declare: Declare) -> None:
+    """The runner's mailbox is in place: mails wait for `outbox.drain()`."""
+    from authcore_project.settings import AUTHCORE
+    from django.core import mail
+    from django.test.utils import setup_test_environment, teardown_test_environment
+
+    from authcore_django.settings import build
+
+    own = {name: value for name, value in AUTHCORE.items() if name != "outbox"}
+    outside = _sends_by_thread(build(own))
+    setup_test_environment()
+    try:
+        inside = _sends_by_thread(build(own)), hasattr(mail, "outbox")
+    finally:
+        teardown_test_environment()
+
+    assert (outside, inside) == (True, (False, True))
+
+
+def _sends_by_thread(auth: Auth) -> bool:
+    before = threading.active_count()
+    auth.runtime(auth.blocking_core()._drive).wake_sender()
+    started = threading.active_count() > before
+    auth.dispose()
+    return started
+
+
+# --- system checks ---
+
+
+def ids() -> list[str | None]:
+    """Answer the ids of what the checks say about authcore."""
+    return [message.id for message in run_checks() if str(message.id).startswith("authcore.")]
+
+
+def test_a_good_project_passes(project: str) -> None:
+    """Nothing is said about the tests' own project."""
+    assert ids() == []
+
+
+def test_sqlite_needs_immediate_transactions(declare: Declare) -> None:
+    """E001: transactions that begin as readers fail beside another writer."""
+    declare(database_alias="bare")
+
+    assert ids() == ["authcore.E001"]
+
+
+@pytest.mark.parametrize("settings", [{"secret": "short"}, {"nothing": 1}, {"database_alias": "none"}])
+def test_wrong_settings_are_a_finding(declare: Declare, settings: dict[str, Any]) -> None:
+    """E002: the sentence of the ConfigurationError is the message."""
+    declare(**settings)
+
+    assert ids() == ["authcore.E002"]
+
+
+def test_a_missing_middleware_is_a_warning(declare: Declare) -> None:
+    """W001: there is no request.authcore, and an AuthError is a 500."""
+    declare(MIDDLEWARE=[])
+
+    assert ids() == ["authcore.W001"]
+
+
+@pytest.mark.parametrize("urls", [(), (path("elsewhere/", include("authcore_django.urls")),)])
+def test_routes_that_are_not_under_the_prefix_are_a_warning(declare: Declare, urls: Any) -> None:
+    """W002: not mounted, or mounted where the prefix does not lead."""
+    declare(ROOT_URLCONF=urls)
+
+    assert ids() == ["authcore.W002"]
+
+
+# --- the command line ---
+
+
+def test_authcores_commands_are_djangos(capsys: pytest.CaptureFixture[str], sqlite: str) -> None:
+    """`manage.py authcore routes` takes authcore's own options and needs no --app."""
+    with pytest.raises(SystemExit) as ended:
+        execute_from_command_line(["manage.py", "authcore", "routes"])
+
+    assert ended.value.code == 0
+    assert "/auth/sign-in" in capsys.readouterr().out
+
+
+def test_help_is_authcores(capsys: pytest.CaptureFixture[str], sqlite: str) -> None:
+    """Options reach authcore's parser, not Django's."""
+    with pytest.raises(SystemExit) as ended:
+        execute_from_command_line(["manage.py", "authcore", "--help"])
+
+    assert ended.value.code == 0
+    assert "manage.py authcore [OPTIONS]" in capsys.readouterr().out
+
+
+def test_the_command_runs_from_code(capsys: pytest.CaptureFixture[str], sqlite: str) -> None:
+    """`call_command` runs it without leaving the process."""
+    call_command("authcore", "routes")
+
+    assert "/auth/sign-in" in capsys.readouterr().out
+
+
+def test_the_schema_is_djangos(capsys: pytest.CaptureFixture[str], sqlite: str) -> None:
+    """`authcore db upgrade` leaves the tables to `manage.py migrate`, and says so."""
+    with pytest.raises(SystemExit) as ended:
+        execute_from_command_line(["manage.py", "authcore", "db", "upgrade"])
+
+    assert ended.value.code == 1
+    assert "manage.py migrate" in capsys.readouterr().err
+
+
+def test_wrong_settings_end_the_command_with_a_sentence(declare: Declare) -> None:
+    """Bad settings are one sentence and a status other than 0, without a traceback."""
+    declare(secret="short")
+
+    with pytest.raises(CommandError, match="at least 32 characters"):
+        call_command("authcore", "routes")

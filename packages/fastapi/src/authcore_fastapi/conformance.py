@@ -1,0 +1,114 @@
+"""The drivers that hold this adapter against the conformance suite.
+
+`authcore_fastapi.conformance:FastAPIDriver` runs flows in worker threads, `FastAPIAsyncioDriver` by native awaits.
+"""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Mapping
+from types import MappingProxyType
+from typing import Any
+from urllib.parse import unquote_to_bytes
+
+from fastapi import Depends, FastAPI
+
+from authcore import Auth
+from authcore.errors import Conflict
+from authcore_conformance.driver import Build, HttpRequest, HttpResponse, Mode
+from authcore_fastapi import AuthCore, CurrentUser, OptionalUser, require
+
+
+class FastAPIDriver:
+    """A FastAPI application, called as an ASGI server calls it, on an event loop of its own."""
+
+    name = "fastapi"
+    mode: Mode = "threads"
+    gaps: Mapping[str, str] = MappingProxyType({})
+
+    def start(self, build: Build) -> Auth:
+        """Mount a fresh application."""
+        self._auth, self._app, self._runner = build.auth(), FastAPI(), asyncio.Runner()
+        AuthCore(self._app, self._auth)
+        _add_own_routes(self._app)
+        return self._auth
+
+    def send(self, request: HttpRequest) -> HttpResponse:
+        """Answer what the application answers."""
+        return self._runner.run(_call(self._app, request))
+
+    def stop(self) -> None:
+        """Close the loop, the connections and the threads."""
+        self._runner.close()
+        self._auth.dispose()
+
+
+class FastAPIAsyncioDriver(FastAPIDriver):
+    """The same application, its flows awaited on the loop; PostgreSQL alone."""
+
+    name = "fastapi-asyncio"
+    mode: Mode = "asyncio"
+
+
+def _add_own_routes(app: FastAPI) -> None:
+    app.get("/app/hello")(_tell)
+    app.post("/app/act", dependencies=[Depends(require())])(_done)
+    app.post("/app/hook", dependencies=[Depends(require(csrf=False))])(_done)
+    app.get("/app/verified", dependencies=[Depends(require(verified=True))])(_tell)
+    app.get("/app/mfa", dependencies=[Depends(require(mfa=True))])(_tell)
+    app.get("/app/fresh", dependencies=[Depends(require(fresh="5m"))])(_tell)
+    app.get("/app/open")(_open)
+    app.get("/app/raise")(_raise)
+
+
+async def _tell(user: CurrentUser) -> dict[str, Any]:
+    return {"email": user.email}
+
+
+async def _done() -> dict[str, Any]:
+    return {"done": True}
+
+
+async def _open(user: OptionalUser, again: OptionalUser) -> dict[str, Any]:
+    return {"email": user.email if user and again else None}
+
+
+async def _raise() -> None:
+    raise Conflict()
+
+
+async def _call(app: FastAPI, request: HttpRequest) -> HttpResponse:
+    sent: list[Any] = []
+
+    async def receive() -> Any:
+        return {"type": "http.request", "body": request.body, "more_body": False}
+
+    async def send(message: Any) -> None:
+        sent.append(message)
+
+    await app(_scope(request), receive, send)
+    headers = tuple((name.decode("latin-1"), value.decode("latin-1")) for name, value in sent[0]["headers"])
+    body = b"".join(message.get("body", b"") for message in sent[1:])
+    return HttpResponse(sent[0]["status"], headers, b"" if request.method == "HEAD" else body)
+
+
+def _scope(request: HttpRequest) -> dict[str, Any]:
+    path, _, query = request.target.partition("?")
+    headers = [(name.lower().encode("latin-1"), value.encode("latin-1")) for name, value in request.headers]
+    if request.body:
+        headers.append((b"content-length", b"%d" % len(request.body)))
+    on_unix = request.peer == "unix"
+    return {
+        "type": "http",
+        "asgi": {"version": "3.0", "spec_version": "2.4"},
+        "http_version": "1.1",
+        "scheme": "https",
+        "method": request.method,
+        "path": unquote_to_bytes(path).decode("utf-8", "replace"),
+        "raw_path": path.encode("ascii"),
+        "query_string": query.encode("ascii"),
+        "headers": headers,
+        "client": None if on_unix else (request.peer, 12345),
+        "server": ("/run/app.sock", None) if on_unix else ("app.example", 443),
+        "state": {},
+    }
