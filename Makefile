@@ -19,6 +19,7 @@ PYENV_ALL = $(shell command -v pyenv >/dev/null && pyenv versions --bare 2>/dev/
 FRAMEWORKS := flask fastapi django litestar
 PROJECTS   := pyproject.toml $(wildcard packages/*/pyproject.toml) conformance/pyproject.toml
 PACKAGES   := -e 'packages/core[asyncio,http,postgres]' $(FRAMEWORKS:%=-e packages/%) -e 'conformance[target]'
+KNOWN       = $(if $(word 2,$(FRAMEWORK)),,$(filter $(FRAMEWORKS),$(FRAMEWORK)))
 # A demo needs its framework and a server, nothing more; after `make setup` everything is there.
 DEMO_READY  = $(if $(wildcard $(VENV)/.stamp-setup),$(VENV)/.stamp-setup,$(VENV)/.stamp-demo-$(FRAMEWORK))
 
@@ -36,7 +37,7 @@ help:
 
 setup: $(VENV)/.stamp-setup
 
-demo: $(if $(filter $(FRAMEWORK),$(FRAMEWORKS)),$(DEMO_READY),unknown-framework)
+demo: $(if $(KNOWN),$(DEMO_READY),unknown-framework)
 	@$(PY) examples/demo/serve.py --framework $(FRAMEWORK) --port $(PORT)
 
 test: $(VENV)/.stamp-tox

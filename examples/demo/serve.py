@@ -36,8 +36,8 @@ def main(arguments: Sequence[str] | None = None) -> None:
     options = parser.parse_args(arguments)
     if not find_spec(f"authcore_{options.framework}"):
         parser.error(f"authcore_{options.framework} is not installed: run make demo FRAMEWORK={options.framework}")
-    database = _database(parser, options.database or EXAMPLES / "data" / f"{options.framework}.db")
     listening = _listen(parser, options.port)
+    database = _database(parser, options.database or EXAMPLES / "data" / f"{options.framework}.db")
     address = f"http://{HOST}:{listening.getsockname()[1]}"
     _environment(database, address)
     app, serve = _application(options.framework)
@@ -69,7 +69,7 @@ def _database(parser: Parser, path: Path) -> Path:
     if path.is_dir():
         parser.error(f"{path} is a folder: give --database a file")
     try:
-        path.parent.mkdir(parents=True, exist_ok=True)
+        path.parent.mkdir(mode=0o700, parents=True, exist_ok=True)  # mails and tokens hold secrets
         with tempfile.TemporaryFile(dir=path.parent):
             pass
         with sqlite3.connect(path) as connection:
@@ -86,7 +86,8 @@ def _listen(parser: Parser, port: int) -> socket.socket:
     try:
         return socket.create_server((HOST, port), backlog=128)
     except OSError as error:
-        parser.error(f"port {port} of {HOST} cannot be had ({error.strerror}): give --port another one")
+        reason = os.strerror(error.errno or 0)
+        parser.error(f"port {port} of {HOST} cannot be had ({reason}): choose another one (make demo PORT=…)")
 
 
 def _environment(database: Path, address: str) -> None:
@@ -114,7 +115,7 @@ def _django() -> Any:
 
     app = get_wsgi_application()
     call_command("migrate", verbosity=0)
-    connections.close_all()  # a server forks: its workers open their own
+    connections.close_all()
     return app
 
 
@@ -130,30 +131,7 @@ def serve_asgi(app: Any, listening: socket.socket) -> None:
 
 
 def serve_wsgi(app: Any, listening: socket.socket) -> None:
-    """Serve by gunicorn where it is installed, else by the standard library."""
-    if find_spec("gunicorn") and os.name == "posix":
-        return _gunicorn(app, listening)
-    return _wsgiref(app, listening)
-
-
-def _gunicorn(app: Any, listening: socket.socket) -> None:
-    from gunicorn.app.base import BaseApplication
-
-    class Demo(BaseApplication):  # type: ignore[misc]
-        def load_config(self) -> None:
-            self.cfg.set("bind", f"fd://{listening.fileno()}")
-            self.cfg.set("threads", 8)
-            self.cfg.set("loglevel", "warning")
-            if "control_socket_disable" in self.cfg.settings:  # it would stand in the home folder
-                self.cfg.set("control_socket_disable", True)
-
-        def load(self) -> Any:
-            return app
-
-    Demo().run()
-
-
-def _wsgiref(app: Any, listening: socket.socket) -> None:
+    """Serve by the standard library, a thread a request."""
     from socketserver import ThreadingMixIn
     from wsgiref.simple_server import WSGIRequestHandler, WSGIServer
 

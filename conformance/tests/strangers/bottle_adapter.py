@@ -9,11 +9,12 @@ from functools import wraps
 from typing import Any, ClassVar
 from urllib.parse import unquote_to_bytes
 
+from bottle import Bottle, HTTPResponse, request, response
+
 from authcore import Auth, Authenticated, AuthError, Request, Result, User, requirement
 from authcore.errors import Conflict
 from authcore.protocols import below, wsgi
 from authcore_conformance.driver import Build, HttpRequest, HttpResponse
-from bottle import Bottle, HTTPResponse, request, response
 
 Environ = dict[str, Any]
 View = Callable[..., Any]

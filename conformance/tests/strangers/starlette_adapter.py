@@ -8,15 +8,16 @@ from functools import wraps
 from typing import Any, ClassVar
 from urllib.parse import unquote_to_bytes
 
-from authcore import Auth, Authenticated, Request, Result, User, requirement
-from authcore.errors import AuthError, Conflict
-from authcore.protocols import asgi, below
-from authcore_conformance.driver import Build, HttpRequest, HttpResponse
 from starlette import requests
 from starlette.applications import Starlette
 from starlette.responses import JSONResponse, Response
 from starlette.routing import BaseRoute, Match, Route
 from starlette.types import Receive, Scope, Send
+
+from authcore import Auth, Authenticated, Request, Result, User, requirement
+from authcore.errors import AuthError, Conflict
+from authcore.protocols import asgi, below
+from authcore_conformance.driver import Build, HttpRequest, HttpResponse
 
 Endpoint = Callable[[requests.Request], Awaitable[Response]]
 _ASKING = "authcore.asking"

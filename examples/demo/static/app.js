@@ -11,6 +11,9 @@ let current = null; // {user, session} while somebody is signed in
 
 function show(view) {
   for (const name of VIEWS) element(name).hidden = name !== view;
+  element("guard").hidden = view === "code";
+  element("hello").hidden = true;
+  element("places").hidden = view !== "home";
   document.body.classList.toggle("wide-page", view === "home");
   alertWith("");
   element(`${view}-title`).focus({ preventScroll: true });
@@ -39,7 +42,6 @@ async function showHome() {
   element("user-email").textContent = current.user.email;
   element("user-name").textContent = current.user.display_name ?? "–";
   element("user-since").textContent = when(current.user.created_at);
-  element("hello").hidden = true;
   show("home");
   await listSessions();
 }

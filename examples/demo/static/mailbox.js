@@ -2,18 +2,17 @@
 
 import { alertWith, element, send, when } from "./api.js";
 
-let shown = "";
+const shown = new Set(); // the keys of the mails on the page
 
 async function refresh() {
   if (document.hidden) return;
   const answer = await send("GET", "/mailbox/mails");
   alertWith(answer.ok ? "" : answer.data.error.message);
   if (!answer.ok) return;
-  const seen = JSON.stringify(answer.data.mails);
-  if (seen === shown) return;
-  shown = seen;
-  element("empty").hidden = answer.data.mails.length > 0;
-  element("mails").replaceChildren(...answer.data.mails.map(mailItem));
+  const arrived = answer.data.mails.filter((mail) => !shown.has(mail.key));
+  for (const mail of arrived) shown.add(mail.key);
+  element("mails").prepend(...arrived.map(mailItem));
+  element("empty").hidden = shown.size > 0;
 }
 
 function mailItem(mail) {
@@ -28,8 +27,8 @@ function mailItem(mail) {
 }
 
 async function copy(button, code) {
-  await navigator.clipboard.writeText(code);
-  button.textContent = "Copied";
+  const copied = await navigator.clipboard.writeText(code).then(() => true, () => false);
+  button.textContent = copied ? "Copied" : "Select it by hand: the browser forbids copying";
 }
 
 document.addEventListener("visibilitychange", refresh);

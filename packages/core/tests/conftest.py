@@ -11,11 +11,12 @@ from typing import Any
 
 import pytest
 
-from authcore import Auth, Password, Request, Result, Tenant, join_headers
+from authcore import Auth, AuthError, Password, Request, Result, Tenant, join_headers
 from authcore.backends.argon2 import CHEAP
 from authcore.backends.mail import MemoryMailer
 from authcore.context import Authenticated, Context
 from authcore.drive import Drive, run_blocking
+from authcore.http import BodyFault
 from authcore.testing.ports import FrozenClock
 
 SECRET = "a secret of these tests, long enough"
@@ -87,6 +88,19 @@ class Reply:
         return join_headers(self.result.header_list())
 
 
+def assert_documented(auth: Auth, request: Request, reply: Reply) -> None:
+    """Require that the OpenAPI document foresees the answer of a route: its status, and the code of a failure."""
+    try:
+        route, _ = auth.router.find(request.method, request.path)
+    except AuthError:
+        return  # no route, so nothing is said of it
+    responses = auth.openapi["paths"][auth.prefix + route.path][route.method.lower()]["responses"]
+    assert str(reply.status) in responses, (route.method, route.path, reply.status)
+    if reply.status >= 400 and request.method != "HEAD":
+        codes = responses[str(reply.status)]["description"].split(" · ")
+        assert reply.code in codes, (route.method, route.path, reply.code)
+
+
 @dataclass
 class Client:
     """A program without cookies, or a browser with a jar and an `Origin`."""
@@ -97,7 +111,16 @@ class Client:
     peer: str | None = "203.0.113.7"
     jar: dict[str, str] = field(default_factory=dict)
 
-    def send(self, method: str, path: str, body: Any = None, *, bearer: str | None = None, **headers: str) -> Reply:
+    def send(
+        self,
+        method: str,
+        path: str,
+        body: Any = None,
+        *,
+        bearer: str | None = None,
+        fault: BodyFault | None = None,
+        **headers: str,
+    ) -> Reply:
         """Send one request through the core; `x_name=` sends the header `x-name`."""
         pairs = [(name.replace("_", "-"), value) for name, value in headers.items()]
         raw = body if isinstance(body, bytes) else b"" if body is None else json.dumps(body).encode()
@@ -105,8 +128,10 @@ class Client:
             pairs.append(("content-type", "application/json"))
         if bearer is not None:
             pairs.append(("authorization", f"Bearer {bearer}"))
-        request = Request(method, path, raw, join_headers(pairs + self._of_browser(headers)), self.peer)
-        return self._keep(Reply(self.auth.blocking_core().dispatch(request)))
+        request = Request(method, path, raw, join_headers(pairs + self._of_browser(headers)), self.peer, fault)
+        reply = Reply(self.auth.blocking_core().dispatch(request))
+        assert_documented(self.auth, request, reply)
+        return self._keep(reply)
 
     def _of_browser(self, headers: dict[str, str]) -> list[tuple[str, str]]:
         if not self.browser:

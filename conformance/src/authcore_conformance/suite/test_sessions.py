@@ -69,6 +69,7 @@ def test_session_answers_user_and_session(world: World, transport: Transport) ->
         *("id", "created_at", "expires_at", "last_seen_at", "current", "transport", "aal", "amr", "auth_time"),
     }
     assert (session["current"], session["transport"]) == (True, transport)
+    assert member.session_secret is not None
     assert member.session_secret not in reply.body.decode()
     thief = world.client("bearer")
     thief.access_token = session["id"]

@@ -339,7 +339,7 @@ def test_an_application_may_offer_one_transport(world: World, offered: Literal["
     browser, phone = world.client("cookie"), world.client("bearer")
     assert browser.sign_in(EMAIL, PASSWORD).status == phone.sign_in(EMAIL, PASSWORD).status == 200
     world.start(features=[Password(), Sessions(transport=offered)])
-    other = "bearer" if offered == "cookie" else "cookie"
+    other: Transport = "bearer" if offered == "cookie" else "cookie"
 
     refused = world.client().sign_in(EMAIL, PASSWORD, transport=other)
     made = world.client(other).sign_in(EMAIL, PASSWORD)

@@ -21,7 +21,11 @@ S = TypeVar("S")
 
 @dataclass(frozen=True, slots=True)
 class Tenant:
-    """Whose users these are. The id is part of every identity, challenge, limit and session."""
+    """Whose users these are. The id, at most 64 characters, is part of every identity, challenge, limit and session.
+
+    `base_url` is the origin of the tenant's own site, the application's where it is None; `origins` are more that it
+    sends from. `brand` goes to the templates of mails: its `product` stands in place of the application's.
+    """
 
     id: str
     base_url: str | None = None
@@ -122,6 +126,16 @@ class Context:
     def hooks(self) -> Hooks:
         """Answer the way to call the application's own functions."""
         return self.runtime.ports.hooks
+
+    @property
+    def base_url(self) -> str:
+        """Answer the origin of the site that was asked: the tenant's own, or the application's."""
+        return self.tenant.base_url or self.app.base_url
+
+    @property
+    def product(self) -> str:
+        """Answer the name of the site that was asked: the tenant's own, or the application's."""
+        return (self.tenant.brand or {}).get("product", self.app.product)
 
     def now(self) -> datetime:
         """Answer the time, aware, in UTC."""

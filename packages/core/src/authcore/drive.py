@@ -116,8 +116,8 @@ class _Done:
 async def run_in_thread(coro: Coroutine[Any, Any, R], hop: Hop) -> R:
     """Run a flow over blocking ports whole in one worker thread: one hop, and one more after each hook.
 
-    A caller that goes away does not stop a worker: what was begun is committed. A flow that still waits for its worker, or
-    for a hook, is closed.
+    A caller that goes away does not stop a worker: what was begun is committed. A flow that still waits for its
+    worker, or for a hook, is closed.
     """
     try:
         return await _hop_through(coro, hop)

@@ -40,7 +40,8 @@ def join_headers(pairs: Iterable[tuple[str, str]]) -> dict[str, str]:
     for name, value in pairs:
         key, text = name.lower(), value.strip(" \t")
         if key in joined:
-            text = joined[key] + ("; " if key == "cookie" else ",") + text
+            # Stripped again: behind the blank of "; " an empty value leaves one that a second joining would take away.
+            text = (joined[key] + ("; " if key == "cookie" else ",") + text).strip(" \t")
         joined[key] = text
     return joined
 

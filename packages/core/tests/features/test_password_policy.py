@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 import unicodedata
+from dataclasses import replace
 from typing import Any
 
 import pytest
 from hypothesis import assume, given
 from hypothesis import strategies as st
 
-from authcore import Auth, Password
+from authcore import Auth, Password, Tenant
 from authcore.context import Context
 from authcore.drive import Drive
 from authcore.errors import ConfigurationError, InvalidFields
@@ -218,6 +219,26 @@ def test_a_common_password_in_other_letters_is_refused(password: str) -> None:
 def test_the_address_and_the_sites_name_are_no_password(password: str) -> None:
     """The address, what stands before its @, the site's name and host are refused, spaced, doubled or capitalised."""
     assert refusal(SHORT, password) == "password_too_personal"
+
+
+@pytest.mark.parametrize("product", ["Ｅxample Ｓhop", "EXAMPLE SHOP™", "Ⓔxample Shop", "exampLe ſhop"])
+def test_the_sites_name_counts_however_the_application_spells_it(product: str) -> None:
+    """A4: the name is spelled as passwords are, in NFKC, before the two are compared."""
+    ctx = context(product=product, min_length=8)
+
+    assert refusal(ctx, product) == "password_too_personal"
+    assert refusal(ctx, unicodedata.normalize("NFKC", product)) == "password_too_personal"
+
+
+@pytest.mark.parametrize(
+    "password", ["North Books", "northbooks", "northbooksnorthbooks", "books.north.example", "Example Shop"]
+)
+def test_a_tenants_name_and_site_are_no_password_there(password: str) -> None:
+    """A4: what the tenant's site is called is as easily guessed as what the application is called."""
+    north = replace(SHORT, tenant=Tenant("north", "https://books.north.example", brand={"product": "North Books"}))
+
+    assert refusal(north, password) == "password_too_personal"
+    assert refusal(SHORT, password) == ("password_too_personal" if password == "Example Shop" else None)
 
 
 @pytest.mark.parametrize(

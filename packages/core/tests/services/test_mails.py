@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+from collections.abc import Callable
 from dataclasses import replace
 from datetime import timedelta
 from email.message import EmailMessage
@@ -17,12 +18,13 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from authcore.app import Auth
-from authcore.backends.mail import SmtpMailer
-from authcore.context import Runtime
+from authcore.backends.mail import MemoryMailer, SmtpMailer
+from authcore.context import Runtime, Tenant
 from authcore.drive import Drive
 from authcore.feature import MailTemplate
 from authcore.features.password import Password
 from authcore.features.sessions import Sessions
+from authcore.http import Request
 from authcore.ports import Mail
 from authcore.services import mails
 from authcore.services.outbox import MailPayload
@@ -269,6 +271,59 @@ def test_a_template_that_names_the_unknown_is_an_error(overrides: Path) -> None:
 
     with pytest.raises(Exception, match="'cod' is undefined"):
         rendered("sign_up", runtime(mail_templates=str(overrides)), code=CODE)
+
+
+# --- tenants ---
+
+BRAND = {"product": "North Books", "logo": "https://north.example/logo.png"}
+
+
+@pytest.mark.parametrize("kind", KINDS)
+def test_a_mail_speaks_for_the_tenant_whose_request_it_was(kind: str) -> None:
+    """DESIGN 7: the tenant's name and site stand where the application's would, and the application's nowhere."""
+    mail = rendered(kind, code=CODE, base_url="https://north.example", brand=BRAND)
+
+    parts = mail.subject + mail.text + mail.html + mail.preview
+    assert "North Books" in mail.subject
+    assert "https://north.example" in Page(mail.html).links
+    assert "Example Shop" not in parts
+    assert "127.0.0.1" not in parts
+
+
+def test_a_template_may_use_more_of_the_brand(overrides: Path) -> None:
+    """An application's own template reads what else the tenant's brand holds; without a tenant it is empty."""
+    (overrides / "auth-sign-up.txt").write_text("{{ brand.logo | default('no logo') }}")
+    app = runtime(mail_templates=str(overrides))
+
+    assert rendered("sign_up", app, brand=BRAND).text == BRAND["logo"]
+    assert rendered("sign_up", app).text == "no logo"
+
+
+def test_the_tenants_name_outlives_its_request(
+    auth: Callable[..., Auth], client: Callable[..., Any], mailer: MemoryMailer
+) -> None:
+    """A mail is rendered after the request, perhaps by another process: what the tenant is called goes with it."""
+
+    def hook(request: Request) -> Tenant:
+        name = request.headers.get("x-tenant", "south")
+        return Tenant(name, f"https://{name}.example", brand={"product": f"{name.title()} Books"})
+
+    made = auth(tenant=hook, product="Example Shop")
+    body = {"email": TO, "password": "three quiet herons wade"}
+    for sent in ({"x_tenant": "north"}, {}):
+        client(made).post("/sign-up", body, **sent)
+
+    made.outbox.drain()
+
+    assert [mail.subject for mail in mailer.mails] == [
+        "Confirm your address for North Books",
+        "Confirm your address for South Books",
+    ]
+    assert "https://north.example" in mailer.mails[0].text
+    assert "https://south.example" in mailer.mails[1].text
+
+
+# --- what is refused ---
 
 
 @pytest.mark.parametrize("kind", ["unknown", "", "../sign_up", "auth-sign-up"])

@@ -95,11 +95,13 @@ def test_which_unsafe_requests_go_on(
 
 
 def test_a_tenants_own_origin_is_listed_for_it_alone(production: Auth) -> None:
-    """R5: what a tenant lists is allowed for its requests and for no other's."""
+    """R5: what a tenant lists, and its own site, are allowed for its requests and for no other's."""
     headers = {"cookie": COOKIE, "origin": "https://north.example"}
 
     assert allowed(production, headers, tenant=Tenant("north", origins=("https://north.example",)))
+    assert allowed(production, headers, tenant=Tenant("north", "https://north.example"))
     assert not allowed(production, headers, tenant=Tenant("south"))
+    assert not allowed(production, headers, tenant=Tenant("south", "https://south.example"))
 
 
 def test_in_production_the_host_that_was_asked_is_no_proof(production: Auth) -> None:

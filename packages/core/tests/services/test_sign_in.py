@@ -106,6 +106,7 @@ class Gate(Feature):
                 body=PassGate,
                 answers={200: SignedInBody, 202: ChallengeRequiredBody},
                 mints=True,
+                raises=(InvalidChallenge, InvalidCredentials),
             ),
         )
 

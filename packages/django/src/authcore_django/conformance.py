@@ -1,7 +1,7 @@
 """The drivers that hold this adapter against the conformance suite.
 
-`authcore_django.conformance:DjangoWsgiDriver` serves under WSGI, `DjangoAsgiDriver` under ASGI; both work on Django's own
-connection to the suite's database.
+`authcore_django.conformance:DjangoWsgiDriver` serves under WSGI, `DjangoAsgiDriver` under ASGI; both work on Django's
+own connection to the suite's database.
 """
 
 from __future__ import annotations

@@ -88,8 +88,9 @@ def _names(app: AppSettings, payload: MailPayload, runtime: Runtime) -> dict[str
     now = runtime.ports.clock.now()
     left = (payload.expires_at - now).total_seconds() if payload.expires_at else 0
     return {
-        "product": app.product,
-        "base_url": app.base_url,
+        "product": payload.brand.get("product", app.product),
+        "base_url": payload.base_url or app.base_url,
+        "brand": payload.brand,
         "to": payload.to,
         "code": payload.code,
         "url": payload.url,

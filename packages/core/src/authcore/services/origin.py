@@ -45,7 +45,7 @@ def check_host(app: AppSettings, request: Request) -> None:
 def _listed(app: AppSettings, tenant: Tenant, request: Request, origin: str) -> bool:
     if origin == "null":
         return False
-    if origin in app.origins or origin in tenant.origins:
+    if origin in app.origins or origin in tenant.origins or origin == tenant.base_url:
         return True
     # In development the port differs from run to run: the very host that was asked, on loopback, is the same site.
     return app.dev_hosts is not None and origin == f"http://{request.headers.get('host')}"

@@ -10,6 +10,7 @@ from datetime import datetime, timedelta
 from typing import Any, Protocol
 
 import msgspec
+from msgspec.structs import replace
 from sqlalchemy import Boolean, Column, Integer, Table, and_, bindparam, delete, insert, select, update
 from sqlalchemy.engine import Connection
 
@@ -47,7 +48,7 @@ KEEP = timedelta(days=7)
 
 
 class MailPayload(msgspec.Struct, frozen=True, kw_only=True):
-    """A mail to be rendered when it is sent."""
+    """A mail to be rendered when it is sent; `base_url` and `brand` are the tenant's, whose request is over by then."""
 
     kind: str
     to: str
@@ -56,6 +57,8 @@ class MailPayload(msgspec.Struct, frozen=True, kw_only=True):
     url: str | None = None
     expires_at: datetime | None = None
     locale: str | None = None
+    base_url: str | None = None
+    brand: dict[str, str] = {}
     data: dict[str, Any] = {}
 
     def __repr__(self) -> str:
@@ -86,7 +89,8 @@ def mail(ctx: Context, payload: MailPayload, *, void: bool = False) -> Effect:
     """Answer the effect that sends a mail; `void` makes the same row for an address that gets none."""
     now = ctx.now()
     key = urlsafe_b64encode(ctx.random.bytes(24, "effect")).decode()
-    sealed = seal(ctx.app.keys, ctx.random, "effect", payload)
+    tenants = replace(payload, base_url=ctx.tenant.base_url, brand=dict(ctx.tenant.brand or {}))
+    sealed = seal(ctx.app.keys, ctx.random, "effect", tenants)
     return Effect(uuid7(now, ctx.random, "effect-id"), ctx.tenant.id, "mail", key, void, sealed, now)
 
 

@@ -44,10 +44,12 @@ def _refuse_guessable(ctx: Context, password: str, email: str | None, field: str
 
 
 def _context_words(ctx: Context, email: str | None) -> set[str]:
-    words = [ctx.app.product, ctx.app.base_url, ctx.app.base_url.partition("://")[2]]
+    sites = {ctx.app.base_url, ctx.base_url}
+    words = {ctx.app.product, ctx.product, *sites, *(site.partition("://")[2] for site in sites)}
     if email is not None:
-        words += [email, email.partition("@")[0]]
-    bare = {_bare(word.casefold()) for word in words} - {""}
+        words |= {email, email.partition("@")[0]}
+    # Spelled as the password is: a name in other letters, such as full-width ones, is that name.
+    bare = {_bare(normalise(word).casefold()) for word in words} - {""}
     return bare | {word * 2 for word in bare}
 
 

@@ -1,0 +1,118 @@
+"""The client: a process of its own that keeps a number of connections busy and tells how fast they were answered.
+
+It reads a plan as JSON from its input and writes what it saw as JSON. Sockets and epoll alone, so that the server is the
+slower of the two: per request it sends bytes that were made before and looks for the end of the answer.
+"""
+
+from __future__ import annotations
+
+import json
+import selectors
+import socket
+import sys
+from dataclasses import dataclass, field
+from itertools import cycle
+from time import perf_counter
+from typing import Any
+
+END = b"\r\n\r\n"
+
+
+@dataclass(frozen=True, slots=True)
+class Plan:
+    """What to send, over how many connections, how long. The first `warm_up` seconds are not counted."""
+
+    port: int
+    requests: list[str]
+    connections: int = 8
+    seconds: float = 1.0
+    warm_up: float = 0.2
+
+
+@dataclass(slots=True)
+class Seen:
+    """What was answered: when the counting began, and how long each answer took, in seconds."""
+
+    counts_from: float
+    until: float
+    took: list[float] = field(default_factory=list)
+
+    def told(self) -> dict[str, float]:
+        """Answer the rate a second, and latencies in milliseconds."""
+        took = sorted(self.took) or [float("nan")]
+        rate = len(self.took) / (self.until - self.counts_from)
+        return {"rate": rate, "p50": 1000 * took[len(took) // 2], "p99": 1000 * took[int(len(took) * 0.99)]}
+
+
+class Connection:
+    """One client: it sends, waits for the whole answer, and sends again."""
+
+    def __init__(self, port: int, requests: Any, selector: selectors.BaseSelector, seen: Seen) -> None:
+        self._port, self._requests, self._selector, self._seen = port, requests, selector, seen
+        self._socket: socket.socket | None = None
+
+    def ask(self) -> None:
+        """Send the next request, over the old socket if the server has kept it."""
+        if self._socket is None:
+            self._socket = socket.create_connection(("127.0.0.1", self._port))
+            self._socket.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
+            self._selector.register(self._socket, selectors.EVENT_READ, self)
+        self._got, self._wanted = b"", 0
+        self._began = perf_counter()
+        self._socket.sendall(next(self._requests))
+
+    def hear(self) -> None:
+        """Read what has come; once the answer is whole, note it and ask again."""
+        assert self._socket is not None
+        chunk = self._socket.recv(65536)
+        if not chunk:
+            raise ConnectionError(f"the server closed in the middle of an answer: {self._got!r}")
+        self._got += chunk
+        if not self._wanted and END in self._got:
+            self._wanted = _length(self._got)
+        if self._wanted and len(self._got) >= self._wanted:
+            self._note()
+            self.ask()
+
+    def _note(self) -> None:
+        now = perf_counter()
+        if not self._got.startswith(b"HTTP/1.1 200"):
+            raise ConnectionError(f"not 200: {self._got!r}")
+        if self._seen.counts_from <= now < self._seen.until:
+            self._seen.took.append(now - self._began)
+        if b"onnection: close" in self._got:
+            self.close()
+
+    def close(self) -> None:
+        """Let the socket go."""
+        if self._socket is not None:
+            self._selector.unregister(self._socket)
+            self._socket.close()
+            self._socket = None
+
+
+def _length(answer: bytes) -> int:
+    head = answer[: answer.index(END)].lower()
+    start = head.index(b"content-length:") + 15
+    return len(head) + len(END) + int(head[start:].split(b"\r\n", 1)[0])
+
+
+def run(plan: Plan) -> dict[str, float]:
+    """Keep every connection busy until the time is over."""
+    selector = selectors.DefaultSelector()
+    began = perf_counter()
+    seen = Seen(began + plan.warm_up, began + plan.warm_up + plan.seconds)
+    requests = cycle(text.encode() for text in plan.requests)
+    connections = [Connection(plan.port, requests, selector, seen) for _ in range(plan.connections)]
+    for connection in connections:
+        connection.ask()
+    while (left := seen.until - perf_counter()) > 0:
+        for key, _ in selector.select(left):
+            key.data.hear()
+    for connection in connections:
+        connection.close()
+    return seen.told()
+
+
+if __name__ == "__main__":
+    print(json.dumps(run(Plan(**json.load(sys.stdin)))))

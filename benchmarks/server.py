@@ -1,0 +1,53 @@
+"""The process that serves: `python server.py FRAMEWORK DESCRIPTOR THREADS`, one worker on an inherited socket."""
+
+from __future__ import annotations
+
+import socket
+import sys
+from collections.abc import Callable
+from typing import Any
+
+from apps import ASGI, WSGI
+from authcore_conformance.target_server import end_with_parent
+
+
+def by_uvicorn(make: Callable[[], Any], descriptor: int) -> None:
+    """Serve by uvicorn, with uvloop and httptools where they are installed."""
+    import uvicorn
+
+    config = uvicorn.Config(make(), proxy_headers=False, log_level="warning", access_log=False)
+    uvicorn.Server(config).run(sockets=[socket.socket(fileno=descriptor)])
+
+
+def by_gunicorn(make: Callable[[], Any], descriptor: int, threads: int) -> None:
+    """Serve by gunicorn's sync worker, or its threaded one."""
+    from gunicorn.app.base import BaseApplication
+
+    class Bench(BaseApplication):  # type: ignore[misc]
+        def load_config(self) -> None:
+            self.cfg.set("bind", f"fd://{descriptor}")
+            self.cfg.set("threads", threads)
+            self.cfg.set("loglevel", "warning")
+            self.cfg.set("graceful_timeout", 1)
+            if "control_socket_disable" in self.cfg.settings:  # it would stand in the home folder
+                self.cfg.set("control_socket_disable", True)
+
+        def load(self) -> Any:
+            end_with_parent()
+            return make()
+
+    Bench().run()
+
+
+def main() -> None:
+    """Serve until the parent ends."""
+    framework, descriptor, threads = sys.argv[1], int(sys.argv[2]), int(sys.argv[3])
+    end_with_parent()
+    if framework in ASGI:
+        by_uvicorn(ASGI[framework], descriptor)
+    else:
+        by_gunicorn(WSGI[framework], descriptor, threads)
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,123 @@
+"""The drivers that hold this adapter against the conformance suite.
+
+`authcore_litestar.conformance:LitestarDriver` runs flows in worker threads, `LitestarAsyncioDriver` by native awaits.
+"""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Mapping
+from types import MappingProxyType
+from typing import Any, cast
+from urllib.parse import unquote_to_bytes
+
+from litestar import Litestar, get, post
+from litestar.di import Provide
+from litestar.handlers import HTTPRouteHandler
+from litestar.types import Scope
+
+from authcore import Auth, User
+from authcore.errors import Conflict
+from authcore_conformance.driver import Build, HttpRequest, HttpResponse, Mode
+from authcore_litestar import AuthCore, CurrentUser, OptionalUser, optional_user, require
+
+
+class LitestarDriver:
+    """A Litestar application, called as an ASGI server calls it, on an event loop of its own."""
+
+    name = "litestar"
+    mode: Mode = "threads"
+    gaps: Mapping[str, str] = MappingProxyType({})
+
+    def start(self, build: Build) -> Auth:
+        """Mount a fresh application."""
+        self._auth, self._runner = build.auth(), asyncio.Runner()
+        self._app = Litestar(_own_routes(), plugins=[AuthCore(self._auth)], openapi_config=None)
+        return self._auth
+
+    def send(self, request: HttpRequest) -> HttpResponse:
+        """Answer what the application answers."""
+        return self._runner.run(_call(self._app, request))
+
+    def stop(self) -> None:
+        """Close the loop, the connections and the threads."""
+        self._runner.close()
+        self._auth.dispose()
+
+
+class LitestarAsyncioDriver(LitestarDriver):
+    """The same application, its flows awaited on the loop; PostgreSQL alone."""
+
+    name = "litestar-asyncio"
+    mode: Mode = "asyncio"
+
+
+def _own_routes() -> list[HTTPRouteHandler]:
+    return [
+        get("/app/hello", guards=[require()])(_tell),
+        post("/app/act", status_code=200, guards=[require()])(_done),
+        post("/app/hook", status_code=200, guards=[require(csrf=False)])(_done),
+        get("/app/verified", guards=[require(verified=True)])(_tell),
+        get("/app/mfa", guards=[require(mfa=True)])(_tell),
+        get("/app/fresh", guards=[require(fresh="5m")])(_tell),
+        get("/app/open", dependencies={"again": Provide(_again)})(_open),
+        get("/app/raise")(_raise),
+    ]
+
+
+async def _tell(current_user: CurrentUser) -> dict[str, Any]:
+    return {"email": current_user.email}
+
+
+async def _done() -> dict[str, Any]:
+    return {"done": True}
+
+
+async def _again(scope: Scope) -> User | None:
+    # Of its own: what Litestar's injection has resolved for a request it does not ask for again.
+    return await optional_user(scope)
+
+
+async def _open(optional_user: OptionalUser, again: OptionalUser) -> dict[str, Any]:
+    return {"email": optional_user.email if optional_user and again else None}
+
+
+async def _raise() -> dict[str, Any]:
+    raise Conflict()
+
+
+async def _call(app: Litestar, request: HttpRequest) -> HttpResponse:
+    sent: list[Any] = []
+
+    async def receive() -> Any:
+        return {"type": "http.request", "body": request.body, "more_body": False}
+
+    async def send(message: Any) -> None:
+        sent.append(message)
+
+    await app(cast(Any, _scope(request)), receive, send)
+    headers = tuple((name.decode("latin-1"), value.decode("latin-1")) for name, value in sent[0]["headers"])
+    body = b"".join(message.get("body", b"") for message in sent[1:])
+    return HttpResponse(sent[0]["status"], headers, b"" if request.method == "HEAD" else body)
+
+
+def _scope(request: HttpRequest) -> dict[str, Any]:
+    path, _, query = request.target.partition("?")
+    headers = [(name.lower().encode("latin-1"), value.encode("latin-1")) for name, value in request.headers]
+    if request.body:
+        headers.append((b"content-length", b"%d" % len(request.body)))
+    on_unix = request.peer == "unix"
+    return {
+        "type": "http",
+        "asgi": {"version": "3.0", "spec_version": "2.4"},
+        "http_version": "1.1",
+        "scheme": "https",
+        "method": request.method,
+        "path": unquote_to_bytes(path).decode("utf-8", "replace"),
+        "raw_path": path.encode("ascii"),
+        "query_string": query.encode("ascii"),
+        "headers": headers,
+        "client": None if on_unix else (request.peer, 12345),
+        "server": ("/run/app.sock", None) if on_unix else ("app.example", 443),
+        "state": {},
+    }

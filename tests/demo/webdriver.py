@@ -1,0 +1,185 @@
+"""A browser as W3C WebDriver drives it: HTTP to the machine's chromedriver, no library between."""
+
+from __future__ import annotations
+
+import base64
+import json
+import re
+import shutil
+import subprocess
+import tempfile
+import time
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from http.client import HTTPConnection
+from pathlib import Path
+from typing import Any, TypeVar
+
+Found = TypeVar("Found")
+WAIT = 15  # seconds that a page may take to show what is waited for
+ELEMENT = "element-6066-11e4-a52e-4f735466cecf"  # the key that the standard gives to a reference to an element
+FLAGS = (
+    "--headless=new",
+    "--no-sandbox",  # Chromium has none for root, as whom a container runs
+    "--disable-gpu",
+    "--disable-dev-shm-usage",
+    "--disable-quic",
+    "--no-first-run",
+    "--disable-background-networking",
+    "--disable-component-update",
+    "--disable-sync",
+)
+# A person sees these names; what is hidden has none.
+VISIBLE = "const seen = (one) => one.checkVisibility(); const named = (one) => one.textContent.trim();"
+FIELD = f"""{VISIBLE}
+    return [...document.querySelectorAll("label")].find((one) => seen(one) && named(one) === arguments[0])?.control"""
+PRESSED = f"""{VISIBLE}
+    const label = (one) => one.getAttribute("aria-label") ?? named(one);
+    return [...document.querySelectorAll("button, a, summary")]
+        .find((one) => seen(one) && !one.disabled && label(one) === arguments[0])"""
+
+
+def missing() -> str | None:
+    """Say what is missing for a browser and how to install it, or None."""
+    if _chromium() and shutil.which("chromedriver"):
+        return None
+    return "Chromium and its driver are missing: apt-get install chromium chromium-driver"
+
+
+def _chromium() -> str | None:
+    return next(filter(None, map(shutil.which, ("chromium", "chromium-browser", "google-chrome"))), None)
+
+
+@contextmanager
+def chromedriver() -> Iterator[int]:
+    """Run chromedriver and answer its port."""
+    command = [shutil.which("chromedriver") or "chromedriver", "--port=0"]
+    with subprocess.Popen(command, stdout=subprocess.PIPE, stderr=subprocess.DEVNULL, text=True) as process:
+        assert process.stdout is not None
+        try:
+            yield next(int(port[1]) for line in process.stdout if (port := re.search(r"successfully on port (\d+)", line)))
+        finally:
+            process.terminate()
+
+
+@contextmanager
+def browser(port: int, width: int, height: int) -> Iterator[Browser]:
+    """Open a browser with a fresh profile and a window of that inner size, and close it."""
+    with tempfile.TemporaryDirectory(prefix="profile-", ignore_cleanup_errors=True) as profile:
+        opened = Browser(port, [*FLAGS, f"--user-data-dir={profile}"])
+        try:
+            opened.resize(width, height)
+            yield opened
+        finally:
+            opened.close()
+
+
+class Browser:
+    """One browser with its windows; what a person would look for by its name is found by its name."""
+
+    def __init__(self, port: int, flags: list[str]) -> None:
+        self._connection = HTTPConnection("127.0.0.1", port, timeout=60)
+        options = {"binary": _chromium(), "args": flags}
+        wanted = {"browserName": "chrome", "goog:chromeOptions": options, "goog:loggingPrefs": {"browser": "ALL"}}
+        self._session = ""
+        self._session = self._send("POST", "/session", {"capabilities": {"alwaysMatch": wanted}})["sessionId"]
+
+    def close(self) -> None:
+        """End the browser."""
+        self._send("DELETE", "")
+        self._connection.close()
+
+    def resize(self, width: int, height: int) -> None:
+        """Give the page that size; a window cannot be narrower than 500 px, a phone's page is."""
+        metrics = {"width": width, "height": height, "deviceScaleFactor": 1, "mobile": width < 500}
+        self._send("POST", "/goog/cdp/execute", {"cmd": "Emulation.setDeviceMetricsOverride", "params": metrics})
+
+    # --- what a person does ---
+
+    def open(self, address: str) -> None:
+        """Go to an address."""
+        self._send("POST", "/url", {"url": address})
+
+    def reload(self) -> None:
+        """Load the page again."""
+        self._send("POST", "/refresh", {})
+
+    def fill(self, label: str, text: str) -> None:
+        """Type into the field of that label, instead of what stands there."""
+        field = self._wait(lambda: self.run(FIELD, label), f"a field {label!r}")
+        self._send("POST", f"/element/{field[ELEMENT]}/clear", {})
+        self._send("POST", f"/element/{field[ELEMENT]}/value", {"text": text})
+
+    def press(self, name: str) -> None:
+        """Click the button or link of that name."""
+        pressed = self._wait(lambda: self.run(PRESSED, name), f"a button or link {name!r}")
+        self._send("POST", f"/element/{pressed[ELEMENT]}/click", {})
+
+    @contextmanager
+    def other_window(self) -> Iterator[None]:
+        """Be in the window that a link opened, then close it and be back."""
+        here = self._send("GET", "/window")
+        others = lambda: [one for one in self._send("GET", "/window/handles") if one != here]  # noqa: E731
+        (there,) = self._wait(others, "another window")
+        self._send("POST", "/window", {"handle": there})
+        yield
+        self._send("DELETE", "/window")
+        self._send("POST", "/window", {"handle": here})
+
+    # --- what a person sees ---
+
+    def text(self) -> str:
+        """Answer the text that is seen."""
+        return str(self.run("return document.body.innerText"))
+
+    def see(self, *texts: str) -> None:
+        """Wait until each of these is seen."""
+        for text in texts:
+            self._wait(lambda text=text: text in self.text(), f"the text {text!r}")
+
+    def match(self, pattern: str) -> str:
+        """Wait for a text, and answer what the pattern's group took of it."""
+        return self._wait(lambda: re.search(pattern, self.text()), f"a text like {pattern!r}")[1]
+
+    def overflow(self) -> int:
+        """Answer how many pixels the page is wider than the window."""
+        return int(self.run("const page = document.documentElement; return page.scrollWidth - page.clientWidth"))
+
+    def console(self) -> list[str]:
+        """Answer what the console said since the last time, warnings and errors alone."""
+        lines = self._send("POST", "/se/log", {"type": "browser"})
+        return [line["message"] for line in lines if line["level"] in ("SEVERE", "WARNING")]
+
+    def cookies(self) -> list[dict[str, Any]]:
+        """Answer the cookies of the page."""
+        return list(self._send("GET", "/cookie"))
+
+    def run(self, script: str, *arguments: Any) -> Any:
+        """Run a script in the page and answer what it returns."""
+        return self._send("POST", "/execute/sync", {"script": script, "args": arguments})
+
+    def screenshot(self, file: Path) -> None:
+        """Write the page as an image, in its whole length."""
+        params = {"captureBeyondViewport": True}
+        image = self._send("POST", "/goog/cdp/execute", {"cmd": "Page.captureScreenshot", "params": params})
+        file.write_bytes(base64.b64decode(image["data"]))
+
+    # --- the wire ---
+
+    def _wait(self, ask: Callable[[], Found | None], wanted: str) -> Found:
+        deadline = time.monotonic() + WAIT
+        while not (found := ask()):
+            if time.monotonic() > deadline:
+                raise AssertionError(f"{wanted} did not appear in:\n{self.text()}")
+            time.sleep(0.05)
+        return found
+
+    def _send(self, method: str, path: str, body: dict[str, Any] | None = None) -> Any:
+        if self._session:
+            path = f"/session/{self._session}{path}"
+        data = None if body is None else json.dumps(body).encode()
+        self._connection.request(method, path, data, {"Content-Type": "application/json"})
+        value = json.loads(self._connection.getresponse().read())["value"]
+        if isinstance(value, dict) and "stacktrace" in value:
+            raise AssertionError(f"{method} {path}: {value['error']}: {value['message']}")
+        return value
