@@ -1,6 +1,7 @@
-"""Guards of an application's own routes, and who is asking, as dependencies."""
+"""Guards of an application's own routes, and who is asking, as dependencies.
 
-from __future__ import annotations
+Annotations are values here, not text: an older FastAPI cannot resolve those of a callable object.
+"""
 
 from dataclasses import dataclass
 from typing import Annotated, Any, ClassVar, TypeVar

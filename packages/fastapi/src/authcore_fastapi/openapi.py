@@ -38,6 +38,8 @@ def _unlock(document: Document, schemes: list[str]) -> None:
     """Let either scheme open a guarded route: the application's own document knows one alone."""
     for path in document.get("paths", {}).values():
         for operation in path.values():
-            for needed in list(operation.get("security", ())):
-                if BEARER_SCHEME in needed:
-                    operation["security"] += [{scheme: []} for scheme in schemes if scheme != BEARER_SCHEME]
+            needed = operation.get("security", ())
+            if any(BEARER_SCHEME in schemes_together for schemes_together in needed):
+                # Two guards on one route name the scheme twice in an older FastAPI.
+                ways = [*needed, *({scheme: []} for scheme in schemes)]
+                operation["security"] = [way for at, way in enumerate(ways) if way not in ways[:at]]
