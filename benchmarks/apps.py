@@ -31,18 +31,21 @@ def keywords() -> dict[str, Any]:
     }
 
 
-def declare(path: str | os.PathLike[str]) -> Auth:
-    """Answer an `Auth` over a SQLite file."""
-    return Auth(database=f"sqlite:///{path}", **keywords())
+def declare() -> Auth:
+    """Answer an `Auth` over the SQLite file, with its tables."""
+    auth = Auth(database=f"sqlite:///{os.environ[DATABASE]}", **keywords())
+    auth.create_tables()
+    return auth
 
 
 def flask() -> Any:
     """Answer a Flask application."""
-    from authcore_flask import AuthCore, current_user, require
     from flask import Flask
 
+    from authcore_flask import AuthCore, current_user, require
+
     app = Flask("bench")
-    AuthCore(app, declare(os.environ[DATABASE]))
+    AuthCore(app, declare())
 
     @app.get(BARE)
     def bare() -> dict[str, str | None]:
@@ -58,11 +61,12 @@ def flask() -> Any:
 
 def fastapi() -> Any:
     """Answer a FastAPI application."""
-    from authcore_fastapi import AuthCore, CurrentUser
     from fastapi import FastAPI
 
+    from authcore_fastapi import AuthCore, CurrentUser
+
     app = FastAPI()
-    AuthCore(app, declare(os.environ[DATABASE]))
+    AuthCore(app, declare())
 
     async def bare() -> dict[str, str | None]:
         return {"hello": EMAIL}
@@ -79,8 +83,9 @@ def fastapi() -> Any:
 
 def litestar() -> Any:
     """Answer a Litestar application."""
-    from authcore_litestar import AuthCore, require
     from litestar import Litestar, Request, get
+
+    from authcore_litestar import AuthCore, require
 
     @get(BARE)
     async def bare(request: Request[Any, Any, Any]) -> dict[str, str | None]:
@@ -91,13 +96,15 @@ def litestar() -> Any:
         return {"hello": request.user.email}
 
     bare.fn.__globals__["Request"] = Request
-    return Litestar([bare, guarded], plugins=[AuthCore(declare(os.environ[DATABASE]))])
+    return Litestar([bare, guarded], plugins=[AuthCore(declare())])
 
 
 def django() -> Any:
     """Answer a Django project, whose own connection authcore shares."""
     from django.conf import settings
+    from django.core.management import call_command
     from django.core.wsgi import get_wsgi_application
+    from django.db import connections
 
     age = os.environ.get(CONN_MAX_AGE, "0")
     settings.configure(
@@ -117,7 +124,10 @@ def django() -> Any:
         ROOT_URLCONF="django_urls",
         AUTHCORE=keywords(),
     )
-    return get_wsgi_application()
+    app = get_wsgi_application()
+    call_command("migrate", verbosity=0)
+    connections.close_all()
+    return app
 
 
 WSGI: dict[str, Callable[[], Any]] = {"flask": flask, "django": django}

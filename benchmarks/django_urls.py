@@ -3,9 +3,10 @@
 from __future__ import annotations
 
 from apps import BARE, EMAIL, GUARDED
-from authcore_django import AuthcoreRequest, require
 from django.http import HttpRequest, JsonResponse
 from django.urls import include, path
+
+from authcore_django import AuthcoreRequest, require
 
 
 def bare(request: HttpRequest) -> JsonResponse:

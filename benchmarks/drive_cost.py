@@ -5,8 +5,9 @@ from __future__ import annotations
 from statistics import median
 from time import perf_counter
 
-from authcore.drive import run_blocking
 from figure import Effort, Figure, under
+
+from authcore.drive import run_blocking
 
 DEPTH = 5
 CALLS = 20_000  # a measurement

@@ -41,7 +41,7 @@ def told(name: str, figure: float) -> Figure:
 
 @dataclass(frozen=True, slots=True)
 class Effort:
-    """How often each figure is measured, and how long, as a part of the usual seconds."""
+    """How often each figure is measured, and how long, as a part of what is usual."""
 
     rounds: int
     part: float
@@ -49,6 +49,10 @@ class Effort:
     def seconds(self, usual: float) -> float:
         """Answer how long one measurement takes."""
         return usual * self.part
+
+    def users(self, usual: int) -> int:
+        """Answer how many people take part."""
+        return max(1, round(usual * self.part))
 
 
 THOROUGH = Effort(rounds=9, part=1.0)

@@ -2,12 +2,11 @@
 
 from __future__ import annotations
 
-from pathlib import Path
 from statistics import median
 
 import apps
 from figure import Effort, Figure, at_least, scratch, told
-from serving import load, request, served
+from serving import load, request, served, sign_up
 
 SECONDS = 0.6
 GUARDS = {
@@ -30,28 +29,15 @@ def measure(effort: Effort) -> list[Figure]:
 
 
 def _kept(framework: str, effort: Effort, conn_max_age: str) -> float:
-    with scratch() as folder:
-        database = folder / "guard.db"
-        cookie = {"Cookie": _cookie(database)}
+    seconds = effort.seconds(SECONDS)
+    with scratch() as folder, served(framework, folder / "app.db", **{apps.CONN_MAX_AGE: conn_max_age}) as port:
+        cookie = {"Cookie": sign_up(port, 0)}
         bare, guarded = request(apps.BARE, headers=cookie), request(apps.GUARDED, headers=cookie)
-        with served(framework, database, **{apps.CONN_MAX_AGE: conn_max_age}) as port:
-            load(port, [guarded], seconds=effort.seconds(SECONDS))
-            seconds = effort.seconds(SECONDS)
-            return median(_round(port, bare, guarded, seconds, turn % 2 == 0) for turn in range(effort.rounds))
+        load(port, [guarded], seconds=seconds)  # not counted
+        return median(_round(port, bare, guarded, seconds, turn % 2 == 0) for turn in range(effort.rounds))
 
 
 def _round(port: int, bare: str, guarded: str, seconds: float, bare_first: bool) -> float:
     order = [bare, guarded] if bare_first else [guarded, bare]
     rates = {asked: load(port, [asked], seconds=seconds)["rate"] for asked in order}
     return rates[guarded] / rates[bare]
-
-
-def _cookie(database: Path) -> str:
-    """Make the tables and a user, and answer the cookie of a session."""
-    auth = apps.declare(database)
-    auth.create_tables()
-    made = auth.blocking.password.sign_up(
-        email=apps.EMAIL.format(0), password=apps.PASSWORD, transport="cookie"
-    )
-    auth.dispose()
-    return "; ".join(f"{cookie.name}={cookie.value}" for cookie in made.cookies)

@@ -8,6 +8,7 @@ from collections.abc import Callable
 from typing import Any
 
 from apps import ASGI, WSGI
+
 from authcore_conformance.target_server import end_with_parent
 
 

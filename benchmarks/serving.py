@@ -11,7 +11,7 @@ from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
-from urllib.request import urlopen
+from urllib.request import Request, urlopen
 
 import apps
 
@@ -45,6 +45,20 @@ def _await_first_answer(port: int) -> None:
     # The socket listens since before the server began: it takes the connection, and answers once it serves.
     with urlopen(f"http://{LOOPBACK}:{port}{apps.BARE}", timeout=PATIENCE) as answer:
         answer.read()
+
+
+def sign_up(port: int, number: int) -> str:
+    """Sign a user up, as a browser does; answer the session's cookie."""
+    account = json.dumps({"email": apps.EMAIL.format(number), "password": apps.PASSWORD}).encode()
+    headers = {"Content-Type": "application/json", "Origin": apps.ORIGIN, "X-Forwarded-For": address(number)}
+    asked = Request(f"http://{LOOPBACK}:{port}/auth/sign-up", account, headers)
+    with urlopen(asked, timeout=PATIENCE) as answer:
+        return "; ".join(line.split(";")[0] for line in answer.headers.get_all("Set-Cookie"))
+
+
+def address(number: int) -> str:
+    """Answer the address of one of many clients, of whom none reaches a limit."""
+    return f"198.51.{100 + number // 250}.{number % 250 + 1}"
 
 
 def request(path: str, *, body: Mapping[str, Any] | None = None, headers: Mapping[str, str] | None = None) -> str:

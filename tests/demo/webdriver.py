@@ -38,6 +38,15 @@ PRESSED = f"""{VISIBLE}
     return [...document.querySelectorAll("button, a, summary")]
         .find((one) => seen(one) && !one.disabled && label(one) === arguments[0])"""
 
+CONTROLS = f"""{VISIBLE}
+    const reachable = document.querySelector("dialog[open]") ?? document;
+    return [...reachable.querySelectorAll("button, a, input:not([aria-hidden]), summary, output, img:not([alt=''])")]
+        .filter(seen).map((one) => [one, one.outerHTML])"""
+ERRORS = """
+    const described = (one) => document.getElementById(one.getAttribute("aria-describedby").split(" ")[0]);
+    return [...document.querySelectorAll("[aria-invalid]")]
+        .map((one) => [one.labels[0].textContent.trim(), described(one).textContent])"""
+
 
 def missing() -> str | None:
     """Say what is missing for a browser and how to install it, or None."""
@@ -57,7 +66,9 @@ def chromedriver() -> Iterator[int]:
     with subprocess.Popen(command, stdout=subprocess.PIPE, stderr=subprocess.DEVNULL, text=True) as process:
         assert process.stdout is not None
         try:
-            yield next(int(port[1]) for line in process.stdout if (port := re.search(r"successfully on port (\d+)", line)))
+            yield next(
+                int(port[1]) for line in process.stdout if (port := re.search(r"successfully on port (\d+)", line))
+            )
         finally:
             process.terminate()
 
@@ -79,6 +90,7 @@ class Browser:
 
     def __init__(self, port: int, flags: list[str]) -> None:
         self._connection = HTTPConnection("127.0.0.1", port, timeout=60)
+        self._size = (0, 0)
         options = {"binary": _chromium(), "args": flags}
         wanted = {"browserName": "chrome", "goog:chromeOptions": options, "goog:loggingPrefs": {"browser": "ALL"}}
         self._session = ""
@@ -91,6 +103,7 @@ class Browser:
 
     def resize(self, width: int, height: int) -> None:
         """Give the page that size; a window cannot be narrower than 500 px, a phone's page is."""
+        self._size = (width, height)
         metrics = {"width": width, "height": height, "deviceScaleFactor": 1, "mobile": width < 500}
         self._send("POST", "/goog/cdp/execute", {"cmd": "Emulation.setDeviceMetricsOverride", "params": metrics})
 
@@ -122,6 +135,7 @@ class Browser:
         others = lambda: [one for one in self._send("GET", "/window/handles") if one != here]  # noqa: E731
         (there,) = self._wait(others, "another window")
         self._send("POST", "/window", {"handle": there})
+        self.resize(*self._size)
         yield
         self._send("DELETE", "/window")
         self._send("POST", "/window", {"handle": here})
@@ -135,11 +149,24 @@ class Browser:
     def see(self, *texts: str) -> None:
         """Wait until each of these is seen."""
         for text in texts:
-            self._wait(lambda text=text: text in self.text(), f"the text {text!r}")
+            self.match(re.escape(text))
+
+    def gone(self, text: str) -> None:
+        """Wait until this is no longer seen."""
+        self._wait(lambda: text not in self.text(), f"a page without {text!r}")
 
     def match(self, pattern: str) -> str:
-        """Wait for a text, and answer what the pattern's group took of it."""
-        return self._wait(lambda: re.search(pattern, self.text()), f"a text like {pattern!r}")[1]
+        """Wait for a text like that, and answer it."""
+        return self._wait(lambda: re.search(pattern, self.text(), re.DOTALL), f"a text like {pattern!r}")[0]
+
+    def errors(self) -> dict[str, str]:
+        """Answer the fields that are marked as wrong, and what each is described by."""
+        return dict(self.run(ERRORS))
+
+    def unnamed(self) -> list[str]:
+        """Answer the controls that are seen and that a screen reader has no name for."""
+        controls = self.run(CONTROLS)
+        return [html for one, html in controls if not self._send("GET", f"/element/{one[ELEMENT]}/computedlabel")]
 
     def overflow(self) -> int:
         """Answer how many pixels the page is wider than the window."""

@@ -68,6 +68,7 @@ class Reply:
     @property
     def code(self) -> str:
         """Answer the failure's code, having checked the failure's shape."""
+        assert "error" in self.json, self
         error = self.json["error"]
         assert set(error) - {"details"} == {"code", "message"}, error
         code: str = error["code"]

@@ -2,12 +2,9 @@
 
 from __future__ import annotations
 
-import io
-import sys
 from collections.abc import Callable, Iterable
 from functools import wraps
 from typing import Any, ClassVar
-from urllib.parse import unquote_to_bytes
 
 from bottle import Bottle, HTTPResponse, request, response
 
@@ -15,6 +12,7 @@ from authcore import Auth, Authenticated, AuthError, Request, Result, User, requ
 from authcore.errors import Conflict
 from authcore.protocols import below, wsgi
 from authcore_conformance.driver import Build, HttpRequest, HttpResponse
+from authcore_conformance.servers import call_wsgi
 
 Environ = dict[str, Any]
 View = Callable[..., Any]
@@ -110,16 +108,13 @@ class BottleDriver:
         self.app.get("/app/verified")(require(verified=True)(_tell))
         self.app.get("/app/mfa")(require(mfa=True)(_tell))
         self.app.get("/app/fresh")(require(fresh="5m")(_tell))
-        self.app.get("/app/open")(lambda: _tell() if current_user() else {"email": None})
+        self.app.get("/app/open")(_open)
         self.app.get("/app/raise")(_raise)
         return self.auth
 
     def send(self, request: HttpRequest) -> HttpResponse:
         """Answer what the application answers."""
-        started: list[Any] = []
-        chunks = self.app(_environ(request), lambda *given: started.extend(given))
-        body = b"" if request.method == "HEAD" else b"".join(chunks)
-        return HttpResponse(int(started[0][:3]), tuple(started[1]), body)
+        return call_wsgi(self.app, request)
 
     def stop(self) -> None:
         """Close the connections and threads."""
@@ -131,6 +126,11 @@ def _tell() -> dict[str, Any]:
     return {"email": user.email if user else None}
 
 
+def _open() -> dict[str, Any]:
+    current_user()
+    return _tell()
+
+
 def _done() -> dict[str, Any]:
     return {"done": True}
 
@@ -138,19 +138,3 @@ def _done() -> dict[str, Any]:
 def _raise() -> None:
     response.set_cookie("of_the_application", "1")
     raise Conflict()
-
-
-def _environ(sent: HttpRequest) -> Environ:
-    path, _, query = sent.target.partition("?")
-    found = {"REQUEST_METHOD": sent.method, "SCRIPT_NAME": "", "QUERY_STRING": query, "wsgi.errors": sys.stderr}
-    found |= {"PATH_INFO": unquote_to_bytes(path).decode("latin-1"), "wsgi.input": io.BytesIO(sent.body)}
-    found |= {"REMOTE_ADDR": "" if sent.peer == "unix" else sent.peer, "SERVER_PROTOCOL": "HTTP/1.1"}
-    found |= {"SERVER_NAME": "app.example", "SERVER_PORT": "443", "wsgi.url_scheme": "https"}
-    if sent.body:
-        found["CONTENT_LENGTH"] = str(len(sent.body))
-    for name, value in sent.headers:
-        key = name.upper().replace("-", "_")
-        key = key if key == "CONTENT_TYPE" else f"HTTP_{key}"
-        if "_" not in name:
-            found[key] = f"{found[key]},{value}" if key in found else value
-    return found

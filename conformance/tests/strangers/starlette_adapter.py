@@ -6,7 +6,6 @@ import asyncio
 from collections.abc import Awaitable, Callable
 from functools import wraps
 from typing import Any, ClassVar
-from urllib.parse import unquote_to_bytes
 
 from starlette import requests
 from starlette.applications import Starlette
@@ -14,10 +13,11 @@ from starlette.responses import JSONResponse, Response
 from starlette.routing import BaseRoute, Match, Route
 from starlette.types import Receive, Scope, Send
 
-from authcore import Auth, Authenticated, Request, Result, User, requirement
-from authcore.errors import AuthError, Conflict
+from authcore import Auth, Authenticated, AuthError, Request, Result, User, requirement
+from authcore.errors import Conflict
 from authcore.protocols import asgi, below
 from authcore_conformance.driver import Build, HttpRequest, HttpResponse
+from authcore_conformance.servers import call_asgi
 
 Endpoint = Callable[[requests.Request], Awaitable[Response]]
 _ASKING = "authcore.asking"
@@ -105,18 +105,13 @@ class StarletteDriver:
     def start(self, build: Build) -> Auth:
         """Mount a fresh application."""
         self.auth, self.runner = build.auth(), asyncio.Runner()
-        posts = [Route("/app/act", require()(_done), methods=["POST"])]
-        posts += [Route("/app/hook", require(csrf=False)(_done), methods=["POST"])]
-        needs: dict[str, dict[str, Any]] = {"hello": {}, "verified": {"verified": True}, "mfa": {"mfa": True}}
-        needs["fresh"] = {"fresh": "5m"}
-        gets = [Route(f"/app/{name}", require(**need)(_tell)) for name, need in needs.items()]
-        self.app = Starlette(routes=[*posts, *gets, Route("/app/open", _tell), Route("/app/raise", _raise)])
+        self.app = Starlette(routes=_own_routes())
         AuthCore(self.app, self.auth)
         return self.auth
 
     def send(self, request: HttpRequest) -> HttpResponse:
         """Answer what the application answers."""
-        return self.runner.run(_call(self.app, request))
+        return self.runner.run(call_asgi(self.app, request))
 
     def stop(self) -> None:
         """Close the loop, the connections and the threads."""
@@ -124,9 +119,27 @@ class StarletteDriver:
         self.auth.dispose()
 
 
+def _own_routes() -> list[Route]:
+    return [
+        Route("/app/hello", require()(_tell)),
+        Route("/app/act", require()(_done), methods=["POST"]),
+        Route("/app/hook", require(csrf=False)(_done), methods=["POST"]),
+        Route("/app/verified", require(verified=True)(_tell)),
+        Route("/app/mfa", require(mfa=True)(_tell)),
+        Route("/app/fresh", require(fresh="5m")(_tell)),
+        Route("/app/open", _open),
+        Route("/app/raise", _raise),
+    ]
+
+
 async def _tell(request: requests.Request) -> Response:
-    user = await current_user(request) and await current_user(request)
+    user = await current_user(request)
     return JSONResponse({"email": user.email if user else None})
+
+
+async def _open(request: requests.Request) -> Response:
+    await current_user(request)
+    return await _tell(request)
 
 
 async def _done(_request: requests.Request) -> Response:
@@ -135,33 +148,3 @@ async def _done(_request: requests.Request) -> Response:
 
 async def _raise(_request: requests.Request) -> Response:
     raise Conflict()
-
-
-async def _call(app: Starlette, request: HttpRequest) -> HttpResponse:
-    sent: list[Any] = []
-    parts: list[Any] = [{"type": "http.request", "body": request.body}, {"type": "http.disconnect"}]
-
-    async def receive() -> Any:
-        return parts.pop(0) if parts else await asyncio.Future()
-
-    async def send(message: Any) -> None:
-        sent.append(message)
-
-    await app(_scope(request), receive, send)
-    headers = tuple((name.decode("latin-1"), value.decode("latin-1")) for name, value in sent[0]["headers"])
-    body = b"".join(message.get("body", b"") for message in sent[1:])
-    return HttpResponse(sent[0]["status"], headers, b"" if request.method == "HEAD" else body)
-
-
-def _scope(sent: HttpRequest) -> dict[str, Any]:
-    path, _, query = sent.target.partition("?")
-    headers = [(name.lower().encode("latin-1"), value.encode("latin-1")) for name, value in sent.headers]
-    unix = sent.peer == "unix"
-    return {
-        **{"type": "http", "asgi": {"version": "3.0"}, "http_version": "1.1", "scheme": "https"},
-        **{"method": sent.method, "path": unquote_to_bytes(path).decode("utf-8", "replace")},
-        **{"raw_path": path.encode("ascii"), "query_string": query.encode("ascii")},
-        "headers": headers + ([(b"content-length", b"%d" % len(sent.body))] if sent.body else []),
-        "client": None if unix else (sent.peer, 4711),
-        "server": ("/run/app.sock", None) if unix else ("app.example", 443),
-    }

@@ -30,7 +30,7 @@ async function route() {
   current = answer.data.user ? answer.data : null;
   if (current) return showHome();
   if (location.hash === "#code" && pending()) return showCode();
-  show(location.hash === "#sign-in" ? "sign-in" : "sign-up");
+  show(["#sign-in", "#home"].includes(location.hash) ? "sign-in" : "sign-up");
 }
 
 function go(view) {
@@ -252,6 +252,8 @@ onClick("sign-out", async () => {
 
 onClick("say-hello", async () => {
   const answer = await send("GET", "/hello");
+  alertWith(answer.status ? "" : answer.data.error.message);
+  if (!answer.status) return;
   element("hello").textContent = `${answer.status} ${JSON.stringify(answer.data)}`;
   element("hello").hidden = false;
 });

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 from collections.abc import Callable
+from datetime import timedelta
 from pathlib import Path
 from typing import Any
 
@@ -12,12 +13,12 @@ from jsonschema import Draft202012Validator
 from openapi_spec_validator import OpenAPIV31SpecValidator
 
 from authcore import Auth, Password, Sessions
+from authcore.feature import Feature
 from authcore.features.meta import Meta
-from authcore.route import Route
+from authcore.route import Answer, Requirement, Route
 
 ROOMS = [Password(), Password(enabled=False), Password(require_code=False), Sessions(fresh_to_end=False), Meta()]
 ROUTES: list[Route] = [route for room in (Password(), Sessions(), Meta()) for route in room.routes]
-IDS = [f"{route.method} {route.path}" for route in ROUTES]
 TOKEN = "ac1_at_" + "A" * 43
 BAD: dict[str, tuple[dict[str, Any], bytes]] = {
     "nobody": ({}, b"{}"),
@@ -84,45 +85,90 @@ def test_the_cookie_is_named_as_it_is_set(auth: Callable[..., Auth], client: Cal
     assert made.openapi["components"]["securitySchemes"]["authcoreCookie"]["name"] in visitor.jar
 
 
-@pytest.mark.parametrize("route", ROUTES, ids=IDS)
-def test_a_route_that_asks_a_session_says_so(
-    auth: Callable[..., Auth], client: Callable[..., Any], route: Route
+def test_a_route_that_asks_a_session_says_so(auth: Callable[..., Auth], client: Callable[..., Any]) -> None:
+    """The padlock of the document is the guard's: who is nobody is refused there, and nowhere else."""
+    made = auth()
+    padlocked = {
+        (method.upper(), path)
+        for path, methods in made.openapi["paths"].items()
+        for method, operation in methods.items()
+        if "security" in operation
+    }
+
+    replies = {(route.method, f"/auth{route.path}"): _send(client(made), route, _whole(route)) for route in ROUTES}
+
+    assert padlocked == {
+        key for key, reply in replies.items() if reply.status == 401 and reply.code == "not_authenticated"
+    }
+
+
+class Asking(Feature):
+    """A room with one route."""
+
+    name = "asking"
+
+    def __init__(self, needs: Requirement) -> None:
+        self.routes = (
+            Route(method="GET", path="/asking", handler=_never, summary="", answers={200: None}, needs=needs),
+        )  # type: ignore[misc]
+
+
+async def _never(ctx: Any, body: Any) -> Answer:
+    return Answer(200, None)
+
+
+@pytest.mark.parametrize(
+    ("needs", "status", "code"),
+    [
+        (Requirement(), "401", "not_authenticated"),
+        (Requirement(), "400", "ambiguous_credentials"),
+        (Requirement(verified=True), "403", "email_not_verified"),
+        (Requirement(mfa=True), "401", "insufficient_user_authentication"),
+        (Requirement(default_fresh=True), "401", "reauthentication_required"),
+        (Requirement(fresh=timedelta(minutes=1)), "401", "reauthentication_required"),
+    ],
+)
+def test_what_a_guard_refuses_is_foreseen(
+    auth: Callable[..., Auth], needs: Requirement, status: str, code: str
 ) -> None:
-    """The padlock of the document is the guard's: routes with one refuse nobody's request, and those without do not."""
-    operation = auth().openapi["paths"][f"/auth{route.path}"][route.method.lower()]
+    """A third party's route gets the codes of what it needs without listing them."""
+    responses = auth(Asking(needs)).openapi["paths"]["/auth/asking"]["get"]["responses"]
 
-    reply = client(auth()).send(route.method, route.path.replace("{id}", "1"), {} if route.unsafe else None)
-
-    assert ("security" in operation) == (reply.status == 401 and reply.code == "not_authenticated")
+    assert code in responses[status]["description"].split(" · ")
 
 
 @pytest.mark.parametrize("bad", BAD, ids=str)
-@pytest.mark.parametrize("route", ROUTES, ids=IDS)
 def test_every_refusal_of_every_route_is_foreseen(
-    auth: Callable[..., Auth], client: Callable[..., Any], route: Route, bad: str
+    auth: Callable[..., Auth], client: Callable[..., Any], bad: str
 ) -> None:
     """R1: whatever is wrong with a request, the document lists the status and the code (`conftest.Client` compares)."""
+    made = auth()
     headers, body = BAD[bad]
 
-    reply = client(auth()).send(route.method, route.path.replace("{id}", "1"), body, **headers)
+    for route in ROUTES:
+        assert _send(client(made), route, body, **headers).status < 500
 
-    assert reply.status < 500
 
-
-@pytest.mark.parametrize("route", ROUTES, ids=IDS)
 def test_a_database_that_is_away_is_foreseen(
-    auth: Callable[..., Auth], client: Callable[..., Any], tmp_path: Path, route: Route
+    auth: Callable[..., Auth], client: Callable[..., Any], tmp_path: Path
 ) -> None:
-    """O2: a route that asks the database documents the 503."""
+    """O2: every route that asks the database documents its 503, says when to come back, and sets no cookie."""
     made = auth()
     (tmp_path / "auth.db").write_bytes(b"no database at all" * 1000)
 
-    reply = client(made).send(route.method, route.path.replace("{id}", "1"), _whole(route), bearer=TOKEN)
+    replies = {route.path: _send(client(made), route, _whole(route), bearer=TOKEN) for route in ROUTES}
 
-    assert reply.status in (503, 200 if route.path == "/openapi.json" else 503)
+    assert {path for path, reply in replies.items() if reply.status != 503} == {"/openapi.json"}
+    refused = [reply for reply in replies.values() if reply.status == 503]
+    assert {reply.code for reply in refused} == {"unavailable"}
+    assert all(int(reply.headers["retry-after"]) > 0 and not reply.result.cookies for reply in refused)
 
 
-def _whole(route: Route) -> dict[str, str] | None:
+def _send(client: Any, route: Route, body: Any, **how: Any) -> Any:
+    return client.send(route.method, route.path.replace("{id}", "1"), body if route.unsafe else None, **how)
+
+
+def _whole(route: Route) -> dict[str, str]:
     """Answer a body that gets past the decoder."""
     bodies = {
         "/sign-up": {"email": "ada@example.com", "password": "three quiet herons wade"},
@@ -130,7 +176,7 @@ def _whole(route: Route) -> dict[str, str] | None:
         "/sign-up/verify": {"challenge_id": "ac1_ch_" + "A" * 43, "code": "123456"},
         "/sign-up/resend": {"challenge_id": "ac1_ch_" + "A" * 43},
     }
-    return bodies.get(route.path, {}) if route.unsafe else None
+    return bodies.get(route.path, {})
 
 
 def test_successes_look_as_the_document_says(auth: Callable[..., Auth], client: Callable[..., Any]) -> None:

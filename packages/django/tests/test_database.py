@@ -1,5 +1,8 @@
 """The port beside Django: what it leaves alone, what it says when the database is away, and how its tables are made."""
 
+import json
+import subprocess
+import sys
 import time
 from pathlib import Path
 from typing import Any
@@ -193,6 +196,51 @@ def clients_of(alias: str) -> int:
         number = int(found.scalar_one())
     engine.dispose()
     return number
+
+
+@pytest.mark.parametrize(
+    "options",
+    [{"server_side_binding": True}, {"pool": {"min_size": 1, "max_size": 4}}, {"isolation_level": 4}],
+    ids=["server-side binding", "pool", "serializable"],
+)
+def test_djangos_options_of_postgresql_are_fit(
+    postgres: str,
+    declare: Declare,
+    monkeypatch: pytest.MonkeyPatch,
+    options: dict[str, Any],
+    ask: Ask,
+    post: Post,
+    sign_up: Any,
+) -> None:
+    """Other cursors, a pool and a stricter isolation make no difference to anybody who signs in."""
+    monkeypatch.setitem(connections.settings[postgres], "OPTIONS", options)
+    given = {**connections.settings[postgres], "OPTIONS": options}
+    monkeypatch.setitem(connections.settings, "fit", given)
+    declare(database_alias="fit")
+    try:
+        credential = sign_up()
+        wrong = post("/auth/sign-in", {"email": "ada@example.com", "password": "another passphrase"})
+        found = [ask("GET", target, [credential]).status for target in ("/hello", "/ahello", "/auth/sessions")]
+    finally:
+        wrapper = connections["fit"]
+        wrapper.close()
+        if "pool" in options:
+            wrapper.close_pool()
+        del connections["fit"]
+
+    assert wrong.code == (401, "invalid_credentials")
+    assert found == [200, 200, 200]
+
+
+def test_children_of_a_fork_answer(tmp_path: Path) -> None:
+    """A server that has loaded and used the project before it forks, as gunicorn --preload does, is served by all."""
+    program = Path(__file__).parent / "preload.py"
+    command = [sys.executable, "-W", "error", "-W", "ignore::DeprecationWarning", str(program), str(tmp_path)]
+
+    ended = subprocess.run(command, capture_output=True, text=True, timeout=100, check=False)
+
+    assert (ended.returncode, ended.stderr) == (0, "")
+    assert json.loads(ended.stdout) == {"parent": 200, "children": [0, 0], "again": 200, "mails": 4}
 
 
 # --- the schema ---

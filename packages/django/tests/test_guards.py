@@ -1,5 +1,6 @@
 """Guards, and who is asking, in views of every kind."""
 
+import io
 from typing import Any
 
 import pytest
@@ -59,6 +60,51 @@ def test_two_guards_look_up_once(ask: Ask, sign_up: SignUp, lookups: list[str]) 
     assert len(lookups) == 1
 
 
+@pytest.mark.parametrize("target", GUARDED)
+def test_a_credential_that_opens_nothing_is_looked_up_once(ask: Ask, lookups: list[str], target: str) -> None:
+    """A refusal, too, is of one statement."""
+    answer = ask("GET", target, [("Authorization", "Bearer ac1_at_" + "A" * 43)])
+
+    assert answer.code == (401, "not_authenticated")
+    assert len(lookups) == 1
+
+
+@pytest.mark.parametrize("target", GUARDED)
+def test_two_credentials_are_refused(ask: Ask, sign_up: SignUp, target: str) -> None:
+    """A guard says so when cookie and token disagree (rule R7), in views of every kind."""
+    cookie, bearer = sign_up(), sign_up("eve@example.com", "bearer")
+
+    answer = ask("GET", target, [cookie, bearer])
+
+    assert answer.code == (400, "ambiguous_credentials")
+
+
+@pytest.mark.parametrize("needs", [{"mfas": True}, {"fresh": "soon"}])
+def test_a_need_that_does_not_exist_fails_where_it_is_written(needs: dict[str, Any]) -> None:
+    """A typo in `require(...)` never guards less than it says."""
+    from authcore import ConfigurationError
+    from authcore_django import require
+
+    with pytest.raises((TypeError, ConfigurationError)):
+        require(**needs)
+
+
+@pytest.mark.parametrize("target", GUARDED)
+def test_a_guard_sets_no_cookie(ask: Ask, sign_up: SignUp, target: str) -> None:
+    """The session slides in its row alone."""
+    assert ask("GET", target, [sign_up()]).all("Set-Cookie") == []
+
+
+def test_a_guard_keeps_the_views_name() -> None:
+    """What a view is called, and what it says of itself, is what it was."""
+    from authcore_project import views
+
+    assert (views.hello.__name__, views.ahello.__name__, views.Hello.__doc__) == (
+        *("hello", "ahello"),
+        "Guarded by Django's own idiom for classes.",
+    )
+
+
 def test_a_view_that_nobody_asks_about_looks_nothing_up(ask: Ask, sign_up: SignUp, lookups: list[str]) -> None:
     """The middleware alone costs no statement, whatever the request carries."""
     credential = sign_up()
@@ -87,6 +133,25 @@ def test_without_a_credential_no_thread_is_asked(asgi: Ask, monkeypatch: pytest.
     asgi("GET", target)
 
     assert hops == []
+
+
+@pytest.mark.parametrize("name", ["ahello", "AsyncHello"])
+def test_without_a_credential_nothing_is_awaited(name: str) -> None:
+    """A guard that needs no read ends in one step of its coroutine."""
+    from authcore_project import views
+    from django.core.handlers.asgi import ASGIRequest
+
+    scope = {"type": "http", "method": "GET", "path": "/", "headers": [], "query_string": b""}
+    view = getattr(views, name)
+    view = view.as_view() if isinstance(view, type) else view
+
+    async def answer() -> Any:
+        return await view(ASGIRequest(scope, io.BytesIO()))
+
+    with pytest.raises(StopIteration) as ended:
+        answer().send(None)
+
+    assert ended.value.value.status_code == 401
 
 
 def test_on_a_loop_the_blocking_question_says_what_to_write(ask: Ask, sign_up: SignUp) -> None:

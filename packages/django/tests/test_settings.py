@@ -1,5 +1,6 @@
 """The settings, what `manage.py check` says about them, and the command line."""
 
+import signal
 import threading
 from typing import Any
 
@@ -153,6 +154,37 @@ def test_sqlite_needs_immediate_transactions(declare: Declare) -> None:
     assert ids() == ["authcore.E001"]
 
 
+def test_counting_needs_autocommit(declare: Declare, monkeypatch: pytest.MonkeyPatch) -> None:
+    """E003: without it Django commits nothing by itself, and what is counted is forgotten."""
+    from django.db import connections
+
+    monkeypatch.setitem(connections["default"].settings_dict, "AUTOCOMMIT", False)
+
+    assert ids() == ["authcore.E003"]
+
+
+def test_development_is_a_warning_before_deployment(declare: Declare) -> None:
+    """W003: `manage.py check --deploy` says that dev_mode is on, and nothing in production."""
+    production = {"dev_mode": False, "base_url": "https://app.example", "mail_from": "app@app.example"}
+
+    found = [message.id for message in run_checks(include_deployment_checks=True)]
+    declare(**production, hashing=None)
+    deployed = [message.id for message in run_checks(include_deployment_checks=True)]
+    declare(secret="short")
+    wrong = [message.id for message in run_checks(include_deployment_checks=True)]
+
+    assert [name for name in found if str(name).startswith("authcore.")] == ["authcore.W003"]
+    assert [name for name in deployed if str(name).startswith("authcore.")] == []
+    assert [name for name in wrong if str(name).startswith("authcore.")] == ["authcore.E002"]
+
+
+def test_a_project_without_urls_is_checked_too(declare: Declare) -> None:
+    """A project of tasks alone has no ROOT_URLCONF, and nothing to say about it."""
+    declare(ROOT_URLCONF=None)
+
+    assert ids() == []
+
+
 @pytest.mark.parametrize("settings", [{"secret": "short"}, {"nothing": 1}, {"database_alias": "none"}])
 def test_wrong_settings_are_a_finding(declare: Declare, settings: dict[str, Any]) -> None:
     """E002: the sentence of the ConfigurationError is the message."""
@@ -202,6 +234,44 @@ def test_the_command_runs_from_code(capsys: pytest.CaptureFixture[str], sqlite: 
     call_command("authcore", "routes")
 
     assert "/auth/sign-in" in capsys.readouterr().out
+
+
+@pytest.mark.parametrize("from_code", [False, True])
+def test_the_outbox_is_sent_by_a_command(
+    project: str, declare: Declare, capsys: pytest.CaptureFixture[str], from_code: bool
+) -> None:
+    """`manage.py authcore outbox run --once` sends what waits in Django's database, and says how much."""
+    from authcore.backends.mail import MemoryMailer
+
+    mailer = MemoryMailer()
+    declare(database_alias=project, features=["authcore.Password"], mailer=mailer)
+    get_auth().blocking.password.sign_up(email="ada@example.com", password="a passphrase of some length")
+
+    if from_code:
+        call_command("authcore", "outbox", "run", "--once")
+    else:
+        with pytest.raises(SystemExit):
+            execute_from_command_line(["manage.py", "authcore", "outbox", "run", "--once"])
+
+    assert [mail.to for mail in mailer.mails] == ["ada@example.com"]
+    assert capsys.readouterr().out == "Handled: 1.\n"
+
+
+def test_the_sender_as_a_process_ends_when_it_is_told(project: str, declare: Declare) -> None:
+    """`manage.py authcore outbox run` goes on sending until SIGTERM."""
+    from authcore.ports import Mail
+
+    def end(mail: Mail) -> None:
+        sent.append(mail.to)
+        signal.raise_signal(signal.SIGTERM)
+
+    sent: list[str] = []
+    declare(database_alias=project, features=["authcore.Password"], mailer=end)
+    get_auth().blocking.password.sign_up(email="ada@example.com", password="a passphrase of some length")
+
+    call_command("authcore", "outbox", "run")
+
+    assert sent == ["ada@example.com"]
 
 
 def test_the_schema_is_djangos(capsys: pytest.CaptureFixture[str], sqlite: str) -> None:

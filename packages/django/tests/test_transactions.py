@@ -6,6 +6,7 @@ from functools import partial
 from typing import Any
 
 import pytest
+from django.db import IntegrityError as DjangoIntegrityError
 from django.db import connections, transaction
 from django.test import AsyncClient, Client, TestCase
 from sqlalchemy import text
@@ -98,7 +99,86 @@ def test_every_way_to_count_is_refused_inside_a_transaction(alias: str, declare:
             run_blocking(flow())
 
 
+def test_without_autocommit_counting_is_refused(project: str) -> None:
+    """What comes before the application's own commit is its transaction too, which may be rolled back."""
+    from authcore_django import get_auth
+
+    transaction.set_autocommit(False, using=project)
+    try:
+        with pytest.raises(RuntimeError, match="in autocommit"):
+            get_auth().blocking.password.sign_in(**PERSON)
+    finally:
+        transaction.rollback(using=project)
+        transaction.set_autocommit(True, using=project)
+
+    assert rows(project, "Attempt").count() == 0
+
+
 # --- what takes part ---
+
+
+def test_a_mail_waits_in_the_applications_transaction(alias: str, declare: Declare) -> None:
+    """The outbox's row comes and goes with the transaction that signed somebody up; only a committed one is sent."""
+    from authcore.backends.mail import MemoryMailer
+    from authcore_django import get_auth
+
+    mailer = MemoryMailer()
+    declare(database_alias=alias, features=["authcore.Password"], limits=False, mailer=mailer)
+    effects = rows(alias, "Effect")
+    found = []
+
+    for outcome in ("roll back", "commit"):
+        with transaction.atomic(using=alias):
+            get_auth().blocking.password.sign_up(**PERSON)
+            inside = effects.count()
+            transaction.set_rollback(outcome == "roll back", using=alias)
+        get_auth().outbox.drain()
+        found.append((inside, effects.count(), rows(alias, "Challenge").count(), len(mailer.mails)))
+
+    assert found == [(1, 0, 0, 0), (1, 1, 1, 1)]
+
+
+def test_the_sender_is_woken_by_the_applications_commit(project: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Nobody looks for a mail before it can be seen, nor for one that was rolled back."""
+    from authcore_django import get_auth
+
+    auth = get_auth()
+    woken: list[str] = []
+    auth.blocking_core().runtime  # noqa: B018 - which looks once for what an earlier process left
+    monkeypatch.setattr(auth, "_wake", lambda: woken.append("wake"))
+    runtime = auth.runtime(auth.blocking_core()._drive)
+
+    for rolled_back in (True, False):
+        with transaction.atomic(using=project):
+            runtime.ports.db.after_commit(runtime.wake_sender)
+            inside = list(woken)
+            transaction.set_rollback(rolled_back, using=project)
+
+    assert (inside, woken) == ([], ["wake"])
+
+
+def test_in_a_broken_transaction_nothing_is_asked(project: str) -> None:
+    """After an error that the application has swallowed, authcore refuses as Django's own queries do."""
+    from authcore_project.models import Note
+
+    from authcore_django import get_auth
+
+    db = get_auth().blocking_core().runtime.ports.db
+
+    with transaction.atomic(using=project):
+        Note.objects.using(project).create(pk=1, text="one")
+        with pytest.raises(DjangoIntegrityError), transaction.atomic(using=project, savepoint=False):
+            Note.objects.using(project).create(pk=1, text="two")
+        for flow in (db.read(one), db.write(one)):
+            with pytest.raises(transaction.TransactionManagementError, match="until the end of the 'atomic' block"):
+                run_blocking(flow)
+
+    assert run_blocking(db.read(one)) == 1
+
+
+def one(tx: Any) -> int:
+    """Answer 1, by way of the database."""
+    return int(tx.execute(text("SELECT 1")).scalar_one())
 
 
 def test_other_writes_take_part_in_the_applications_transaction(project: str, sign_up: SignUp) -> None:

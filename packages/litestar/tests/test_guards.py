@@ -13,7 +13,15 @@ from litestar.testing import TestClient
 
 from authcore import Auth, Password, SignedIn
 from authcore.testing.ports import FrozenClock
-from authcore_litestar import AuthCore, CurrentCalls, SignedInMiddleware, require, set_cookies
+from authcore_litestar import (
+    AuthCore,
+    CurrentCalls,
+    CurrentSession,
+    CurrentUser,
+    SignedInMiddleware,
+    require,
+    set_cookies,
+)
 
 ORIGIN = {"Origin": "http://app.localhost"}
 Client = TestClient[Litestar]
@@ -102,6 +110,32 @@ def test_a_request_looks_up_once(client: Client, sign_up: SignUp, lookups: list[
     answer = client.get("/twice")
 
     assert answer.json() == {"same": True}
+    assert len(lookups) == 1
+
+
+def test_dependencies_that_litestar_resolves_together_look_up_once(
+    declare: Callable[..., Auth], sign_up: SignUp, lookups: list[str]
+) -> None:
+    """Litestar resolves the dependencies of a handler side by side: the second waits for what the first looks up."""
+    import anyio
+
+    from authcore import Tenant
+
+    async def tenant_of(_request: Any) -> Tenant:
+        await anyio.lowlevel.checkpoint()
+        return Tenant("one")
+
+    async def tell(current_user: CurrentUser, current_session: CurrentSession) -> dict[str, str | None]:
+        return {"email": current_user.email, "id": current_session.id}
+
+    app = Litestar([get("/tell")(tell)], plugins=[AuthCore(declare(tenant=tenant_of))])
+    with TestClient(app, base_url="http://app.localhost") as client:
+        session = sign_up(client)["session"]
+        lookups.clear()
+
+        answer = client.get("/tell")
+
+    assert answer.json() == {"email": "ada@example.com", "id": session["id"]}
     assert len(lookups) == 1
 
 

@@ -11,16 +11,23 @@ from typing import TYPE_CHECKING, Any
 import msgspec
 
 from authcore.errors import (
+    AmbiguousCredentials,
     AuthError,
     BodyTooLarge,
+    EmailNotVerified,
+    HostNotAllowed,
+    InsufficientUserAuthentication,
+    InvalidBody,
     InvalidFields,
     InvalidJson,
+    NotAuthenticated,
     OriginNotAllowed,
     RateLimited,
     ReauthenticationRequired,
+    Unavailable,
     UnsupportedMediaType,
 )
-from authcore.route import Empty, Route
+from authcore.route import Empty, Requirement, Route
 
 if TYPE_CHECKING:
     from authcore.app import Auth
@@ -64,7 +71,7 @@ def document_of(app: AppSettings, features: Sequence[Feature]) -> dict[str, Any]
     routes = [route for feature in features for route in feature.routes]
     paths: dict[str, Any] = {}
     for route in routes:
-        paths.setdefault(app.prefix + route.path, {})[route.method.lower()] = _operation(route)
+        paths.setdefault(app.prefix + route.path, {})[route.method.lower()] = _operation(app, route)
     return {
         "openapi": "3.1.0",
         "info": {"title": f"{app.product}: authentication", "version": "1"},
@@ -90,12 +97,12 @@ def _schemas(routes: Iterable[Route]) -> dict[str, Any]:
     return {f"Authcore{name}": schema for name, schema in components.items()}
 
 
-def _operation(route: Route) -> dict[str, Any]:
+def _operation(app: AppSettings, route: Route) -> dict[str, Any]:
     operation: dict[str, Any] = {
         "summary": route.summary,
         "operationId": _operation_id(route),
         "tags": [f"auth: {route.tag}"],
-        "responses": _responses(route),
+        "responses": _responses(app, route),
     }
     if names := _PARAMETER.findall(route.path):
         operation["parameters"] = [_parameter(name) for name in names]
@@ -122,26 +129,36 @@ def _json(kind: type[msgspec.Struct]) -> dict[str, Any]:
     return {"application/json": {"schema": {"$ref": _REF.format(name=kind.__name__)}}}
 
 
-def _responses(route: Route) -> dict[str, Any]:
+def _responses(app: AppSettings, route: Route) -> dict[str, Any]:
     responses: dict[str, Any] = {}
     for status, kind in route.answers.items():
         responses[str(status)] = {"description": "Done", **({"content": _json(kind)} if kind else {})}
-    for status, codes in _failures(route).items():
+    for status, codes in _failures(app, route).items():
         responses[str(status)] = {"description": " · ".join(sorted(codes)), "content": _json(Failure)}
     return responses
 
 
-def _failures(route: Route) -> dict[int, set[str]]:
-    raised: list[type[AuthError]] = list(route.raises)
+def _failures(app: AppSettings, route: Route) -> dict[int, set[str]]:
+    raised: list[type[AuthError]] = [*route.raises, Unavailable]
+    if app.dev_hosts is not None:
+        raised.append(HostNotAllowed)
     if route.unsafe:
-        raised += [InvalidJson, OriginNotAllowed, BodyTooLarge, UnsupportedMediaType, InvalidFields]
+        raised += [InvalidJson, InvalidBody, OriginNotAllowed, BodyTooLarge, UnsupportedMediaType, InvalidFields]
     if route.limit is not None:
         raised.append(RateLimited)
     if route.needs is not None:
-        from authcore.errors import NotAuthenticated
-
-        raised += [NotAuthenticated, *([ReauthenticationRequired] if route.needs.default_fresh else [])]
+        raised += _refusals(route.needs)
     found: dict[int, set[str]] = {}
     for error in raised:
         found.setdefault(error.status, set()).add(error.code)
     return found
+
+
+def _refusals(needs: Requirement) -> Iterable[type[AuthError]]:
+    yield from (NotAuthenticated, AmbiguousCredentials)
+    if needs.verified:
+        yield EmailNotVerified
+    if needs.mfa:
+        yield InsufficientUserAuthentication
+    if needs.default_fresh or needs.fresh is not None:
+        yield ReauthenticationRequired

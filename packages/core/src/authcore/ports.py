@@ -133,7 +133,7 @@ class Mail:
     html: str = field(repr=False)
     key: str
     template: str
-    preview: str = ""
+    preview: str = field(default="", repr=False)  # it repeats the code
     code: str | None = field(default=None, repr=False)
     url: str | None = field(default=None, repr=False)
     token: str | None = field(default=None, repr=False)

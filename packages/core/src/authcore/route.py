@@ -21,6 +21,13 @@ _PARAMETER = re.compile(r"\{([a-z_]+)\}")
 _PARAMETER_VALUE = r"([A-Za-z0-9._~-]{1,200})"
 
 
+class Private(msgspec.Struct, frozen=True, kw_only=True):
+    """A body or an answer that may carry secrets: its repr shows no field (rule O3)."""
+
+    def __repr__(self) -> str:
+        return f"{type(self).__name__}(…)"
+
+
 class Empty(msgspec.Struct, forbid_unknown_fields=True, frozen=True):
     """A body without fields."""
 

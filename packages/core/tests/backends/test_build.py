@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import json
+import re
 import subprocess
 import sys
 from collections.abc import Callable
@@ -107,6 +108,51 @@ def test_a_missing_driver_is_told_at_once(make: Make, monkeypatch: pytest.Monkey
 
     with pytest.raises(ConfigurationError, match=r"authcore\[postgres\]"):
         make("postgres://127.0.0.1/none")
+
+
+@pytest.mark.parametrize(
+    ("url", "says"),
+    [
+        ("mysql://h/d", "pip install 'mysqlclient'"),
+        ("mariadb://h/d", "pip install 'mysqlclient'"),
+        ("postgresql+psycopg2://h/d", "pip install 'psycopg2'"),
+        ("postgresql+pg8000://h/d", "pip install 'pg8000'"),
+        ("mysql+asyncmy://h/d", "pip install 'asyncmy'"),
+    ],
+)
+def test_every_missing_driver_is_told(make: Make, monkeypatch: pytest.MonkeyPatch, url: str, says: str) -> None:
+    """O1: also a driver that authcore does not ship with, and SQLAlchemy's own choice where the URL names none."""
+    monkeypatch.setattr(engines.importlib.util, "find_spec", lambda name: None)
+
+    with pytest.raises(ConfigurationError, match=says):
+        make(url)
+
+
+@pytest.mark.parametrize(
+    ("url", "says"),
+    [
+        ("postgresql+nothing://h/d", "write postgresql:// alone"),
+        ("sqlite://host/app.db", "write sqlite:///app.db"),
+        ("sqlite://ada:hunter2@/app.db", "write sqlite:///app.db"),
+        ("sqlite:///app.db?mode=ro", r"\?mode=….*uri=true"),
+        ("sqlite:///app.db?timeout=5&cache=shared", r"\?cache=…"),
+    ],
+)
+def test_a_url_that_its_driver_would_not_understand_is_refused(url: str, says: str) -> None:
+    """O1: what SQLAlchemy would raise, or pass over with a warning, at the first request is told at the declaration."""
+    with pytest.raises(ConfigurationError) as caught:
+        engines.check_driver(engines.parse_url(url))
+
+    assert re.search(says, str(caught.value))
+    assert "hunter2" not in str(caught.value)
+
+
+@pytest.mark.parametrize(
+    "url", ["sqlite:///app.db?timeout=5", "sqlite:///file:app.db?mode=ro&uri=true", "sqlite+pysqlite:///app.db"]
+)
+def test_what_sqlite_understands_is_left_alone(url: str) -> None:
+    """Options of the driver, and of SQLite's own URIs, are the application's to choose."""
+    assert engines.check_driver(engines.parse_url(url)).query == engines.make_url(url).query
 
 
 @pytest.mark.parametrize(

@@ -278,6 +278,16 @@ def test_a_server_that_does_not_answer_is_unavailable(make: Make, method: str) -
     assert isinstance(caught.value.__cause__, OperationalError)
 
 
+def test_an_option_that_the_driver_does_not_know_is_unavailable(make: Make, postgres_url: str) -> None:
+    """O2: a mistake in the URL that shows when connecting is told in the driver's words, and is no crash."""
+    db = make(f"{postgres_url}?bogus=1").ports(Drive.BLOCKING).db
+
+    with pytest.raises(Unavailable) as caught:
+        run_blocking(db.read(_run, "SELECT 1"))
+
+    assert 'invalid connection option "bogus"' in str(caught.value.__cause__)
+
+
 def test_making_tables_on_a_server_that_does_not_answer_is_unavailable(make: Make, tmp_path: Path) -> None:
     """The command line gets the same one error."""
     for url in ("postgresql://127.0.0.1:1/none", f"sqlite:///{tmp_path}/absent/app.db"):

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import subprocess
+import sys
 from collections.abc import Callable
 from pathlib import Path
 
@@ -32,7 +33,10 @@ REFUSED = {
     "no folder for the file": (["db", "upgrade"], {"DATABASE": "sqlite:////nowhere/app.db"}, "unable to open"),
     "no database to read": (["db", "check"], {}, "`authcore db upgrade` makes it"),
     "no database to name": (["db", "current"], {}, "`authcore db upgrade` makes it"),
-    "no tables": (["outbox", "run", "--once"], {}, "run `authcore db upgrade`"),
+    "no database to send from": (["outbox", "run", "--once"], {}, "`authcore db upgrade` makes it"),
+    "a file that is no database": (["db", "upgrade"], {"DATABASE": "sqlite:///app.py"}, "not a database"),
+    "a file for a folder": (["db", "upgrade"], {"DATABASE": "sqlite:///app.py/app.db"}, "unable to open"),
+    "a driver that nobody knows": (["routes"], {"DATABASE": "sqlite+nothing:///app.db"}, "sqlite:// alone"),
     "unknown version": (["db", "sql", "--from", "9999"], {}, "'9999'"),
 }
 UNPARSED = {
@@ -64,8 +68,7 @@ def test_what_the_application_or_its_database_refuses_is_a_sentence(
 
     assert ended.returncode == 1
     assert_one_sentence(ended, said)
-    if arguments != ["outbox", "run", "--once"]:  # which opens the database that it finds missing
-        assert_untouched(folder)
+    assert_untouched(folder)
 
 
 @pytest.mark.parametrize("arguments", UNPARSED.values(), ids=UNPARSED)
@@ -87,8 +90,10 @@ def test_what_the_command_line_does_not_know_is_misuse(authcore: Run, folder: Pa
         ("def :\n", "SyntaxError"),
         ("import not_installed_anywhere\n", "No module named 'not_installed_anywhere'"),
         ("raise SystemExit\n", "SystemExit: without a word"),
+        ("raise OSError('one\\ntwo\\x1b[2J\\u2028three\\rfour')\n", "OSError: one two?[2J three four"),
+        ("async def auth(): ...\n", "which is a coroutine: name the Auth"),
     ],
-    ids=["missing variable", "no Python", "missing package", "leaves"],
+    ids=["missing variable", "no Python", "missing package", "leaves", "writes to the terminal", "async"],
 )
 def test_an_application_that_does_not_start_is_named_with_its_place(
     authcore: Run, folder: Path, text: str, said: str
@@ -98,8 +103,33 @@ def test_an_application_that_does_not_start_is_named_with_its_place(
 
     ended = authcore("routes", "--app", "other:auth")
 
-    assert ended.returncode == 1
+    assert ended.returncode == (2 if "async" in text else 1)
     assert_one_sentence(ended, said)
+
+
+def test_a_folder_that_is_gone_is_told(authcore: Run, folder: Path, environment: dict[str, str]) -> None:
+    """A shell may stand in a folder that somebody removed."""
+    (folder / "gone").mkdir()
+    command = f"rmdir ../gone && {sys.executable} -m authcore routes --app app:auth"
+
+    ended = subprocess.run(
+        command, shell=True, cwd=folder / "gone", env=environment, capture_output=True, text=True, check=False
+    )
+
+    assert ended.returncode == 2
+    assert_one_sentence(ended, "working directory cannot be read")
+
+
+def test_a_terminal_without_unicode_is_written_to(authcore: Run, folder: Path) -> None:
+    """Sentences hold signs that an old locale lacks: they are replaced, and nothing crashes."""
+    (folder / "other.py").write_text(
+        "from authcore import Auth, Password\nauth = Auth(dev_mode=True, secret='\\xfc')\n"
+    )
+
+    ended = authcore("routes", "--app", "other:auth", PYTHONIOENCODING="ascii", LC_ALL="C", PYTHONUTF8="0")
+
+    assert ended.returncode == 1
+    assert_one_sentence(ended, "at least 32 characters")
 
 
 def test_an_unreachable_server_is_named(authcore: Run) -> None:

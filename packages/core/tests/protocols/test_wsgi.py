@@ -42,6 +42,15 @@ def test_headers_have_lower_case_names_and_bare_values() -> None:
     }
 
 
+def test_a_content_type_that_wsgiref_made_up_is_none() -> None:
+    """wsgiref, on which Django's runserver stands, says text/plain of a request that has no body and no type."""
+    environ = {"SERVER_SOFTWARE": "WSGIServer/0.2", "CONTENT_TYPE": "text/plain", "CONTENT_LENGTH": ""}
+
+    assert wsgi.headers_of(environ) == {}
+    assert wsgi.headers_of({**environ, "CONTENT_LENGTH": "2"})["content-type"] == "text/plain"
+    assert wsgi.headers_of({**environ, "SERVER_SOFTWARE": "gunicorn/23"})["content-type"] == "text/plain"
+
+
 @pytest.mark.parametrize(
     ("environ", "peer"), [({"REMOTE_ADDR": "2001:db8::1"}, "2001:db8::1"), ({"REMOTE_ADDR": ""}, "unix"), ({}, None)]
 )

@@ -26,12 +26,31 @@ def check(**_given: Any) -> list[CheckMessage]:
     return [*_database(auth), *_middleware(), *_urls(auth)]
 
 
+@register(Tags.security, deploy=True)
+def check_deployment(**_given: Any) -> list[CheckMessage]:
+    """Answer what `manage.py check --deploy` adds."""
+    try:
+        secure = get_auth().settings.secure
+    except ConfigurationError:
+        return []  # E002 says so
+    hint = "Leave it out, and authcore says what it needs instead; `manage.py authcore doctor` tells more."
+    message = "AUTHCORE['dev_mode'] keeps the secret in a file, prints mails and sends cookies without TLS."
+    return [] if secure else [Warning(message, hint=hint, id="authcore.W003")]
+
+
 def _database(auth: Auth) -> Iterator[CheckMessage]:
     source = auth.outbox.source if isinstance(auth.outbox, DjangoOutbox) else None
-    if source is None or source.wrapper.vendor != "sqlite":
+    if source is None:
         return
-    mode = source.wrapper.settings_dict["OPTIONS"].get("transaction_mode") or ""
-    if mode.upper() not in ("IMMEDIATE", "EXCLUSIVE"):
+    given = source.wrapper.settings_dict
+    if not given["AUTOCOMMIT"]:
+        yield Error(
+            f"DATABASES[{source.alias!r}] has no AUTOCOMMIT: failed sign-ins and wrong codes would not be counted.",
+            hint='Leave "AUTOCOMMIT" out, and write transaction.atomic() where you need a transaction.',
+            id="authcore.E003",
+        )
+    mode = given["OPTIONS"].get("transaction_mode") or ""
+    if source.wrapper.vendor == "sqlite" and mode.upper() not in ("IMMEDIATE", "EXCLUSIVE"):
         yield Error(
             f"DATABASES[{source.alias!r}] opens transactions that fail at once beside another writer.",
             hint='Write "OPTIONS": {"transaction_mode": "IMMEDIATE"}.',
@@ -50,6 +69,8 @@ def _middleware() -> Iterator[CheckMessage]:
 
 
 def _urls(auth: Auth) -> Iterator[CheckMessage]:
+    if getattr(settings, "ROOT_URLCONF", None) is None:
+        return  # a project of commands and tasks alone
     try:
         served = "authcore" in resolve(f"{auth.prefix}/health").app_names
     except Resolver404:

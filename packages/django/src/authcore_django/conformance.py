@@ -43,7 +43,8 @@ class DjangoWsgiDriver:
     def start(self, build: Build) -> Auth:
         """Mount a fresh project."""
         if not settings.configured:
-            settings.configure(SECRET_KEY="the suite's", INSTALLED_APPS=["authcore_django"], USE_TZ=True)
+            key = "the suite's, of no use elsewhere"
+            settings.configure(SECRET_KEY=key, INSTALLED_APPS=["authcore_django"], USE_TZ=True)
             django.setup()
         from authcore_django.settings import on_django, use
 
@@ -52,7 +53,7 @@ class DjangoWsgiDriver:
         self._auth = on_django(build.auth, ALIAS)
         self._override = override_settings(
             ALLOWED_HOSTS=["*"],
-            MIDDLEWARE=["authcore_django.middleware.AuthcoreMiddleware"],
+            MIDDLEWARE=["django.middleware.common.CommonMiddleware", "authcore_django.middleware.AuthcoreMiddleware"],
             ROOT_URLCONF=(path(f"{self._auth.prefix[1:]}/", include("authcore_django.urls")), *self._own_routes()),
         )
         self._override.enable()
@@ -63,7 +64,11 @@ class DjangoWsgiDriver:
     def send(self, request: HttpRequest) -> HttpResponse:
         """Answer what the project answers."""
         started: list[Any] = []
-        response = self._wsgi(_environ(request), lambda status, headers: started.extend((status, headers)))
+
+        def start(status: str, headers: Any, _failure: Any = None) -> Any:
+            started.extend((status, headers))
+
+        response = self._wsgi(_environ(request), start)
         body = b"".join(response)
         response.close()
         return HttpResponse(int(started[0][:3]), tuple(started[1]), b"" if request.method == "HEAD" else body)

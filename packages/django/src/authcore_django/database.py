@@ -36,8 +36,8 @@ R = TypeVar("R")
 _DIALECTS = {"sqlite": "sqlite://", "postgresql": "postgresql+psycopg://"}
 _NO_SCHEMA = "The database lacks authcore's tables or has old ones: run `manage.py migrate authcore`."
 _INSIDE = (
-    "This counts attempts, and your transaction.atomic() would forget the count when it rolls back: "
-    "call it outside the block, or mark the view with @transaction.non_atomic_requests."
+    "This counts attempts, and your transaction would forget the count when it rolls back: call it outside "
+    "transaction.atomic(), in autocommit, or mark the view with @transaction.non_atomic_requests."
 )
 
 
@@ -141,6 +141,8 @@ class _Side:
     @contextmanager
     def _atomic(self, wrapper: BaseDatabaseWrapper) -> Iterator[None]:
         wrapper.ensure_connection()  # connecting sets the mode of transactions
+        if self._durable and not wrapper.in_atomic_block and _is_joined(wrapper):
+            raise RuntimeError(_INSIDE)
         mode = _immediate(wrapper) if wrapper.vendor == "sqlite" else nullcontext()
         with ExitStack() as stack:
             try:
@@ -153,7 +155,8 @@ class _Side:
     @contextmanager
     def _translated(self) -> Iterator[BaseDatabaseWrapper]:
         wrapper = self._source.wrapper
-        joined = wrapper.in_atomic_block
+        joined = _is_joined(wrapper)
+        wrapper.validate_no_broken_transaction()
         try:
             yield wrapper
         except (OperationalError, InterfaceError) as error:  # Django's own, as it connects, begins or commits
@@ -169,6 +172,11 @@ class _Side:
         if joined:  # a transaction of the application's is not run again
             raise_translated(error)
         raise error
+
+
+def _is_joined(wrapper: BaseDatabaseWrapper) -> bool:
+    # A transaction of the application's: of `atomic()`, or what comes before its own commit without autocommit.
+    return wrapper.in_atomic_block or (wrapper.connection is not None and not wrapper.autocommit)
 
 
 @contextmanager

@@ -10,12 +10,14 @@ from typing import Any, Protocol, TypeVar, cast
 
 from asgiref.sync import iscoroutinefunction
 from django.http import HttpRequest, HttpResponse
+from django.http.response import HttpResponseBase
+from django.utils.cache import patch_vary_headers
 from django.utils.decorators import method_decorator
 
 from authcore import Authenticated, AuthError, Cookie, Request, Requirement, Session, User, requirement
 from authcore.bindings import AsyncioCalls, BlockingCalls
 from authcore_django.settings import get_auth
-from authcore_django.wire import Line, _request, _response
+from authcore_django.wire import Line, Ready, _request, _response
 
 View = TypeVar("View", bound=Callable[..., Any])
 AnyResponse = TypeVar("AnyResponse", bound=HttpResponse)
@@ -36,6 +38,11 @@ class RequestAuth:
         """Answer the request in authcore's words."""
         self._request = self._request or _request(self._django, self._django.path_info)
         return self._request
+
+    @property
+    def asked(self) -> bool:
+        """Tell whether anybody has asked who sends the request."""
+        return self._asked is not None
 
     @property
     def who(self) -> Authenticated | None:
@@ -142,7 +149,7 @@ def _guarded(view: Callable[..., Any], needs: Requirement) -> Callable[..., Any]
         except AuthError as error:
             return failure(request, error)
         answer = view(request, *args, **kwargs)
-        return await answer if isawaitable(answer) else answer
+        return _varied(await answer if isawaitable(answer) else answer)
 
     @wraps(view)
     def guarded(request: HttpRequest, *args: Any, **kwargs: Any) -> Any:
@@ -153,9 +160,23 @@ def _guarded(view: Callable[..., Any], needs: Requirement) -> Callable[..., Any]
             get_auth().blocking_core().authorize(auth.request, needs, auth.who)
         except AuthError as error:
             return failure(request, error)
-        return view(request, *args, **kwargs)
+        return _varied(view(request, *args, **kwargs))
 
     return aguarded if iscoroutinefunction(view) else guarded
+
+
+def _varied(answer: Any) -> Any:
+    # A cache, Django's own among them, must not hand one person's page to another.
+    if isinstance(answer, HttpResponseBase) and not isinstance(answer, Ready):
+        patch_vary_headers(answer, ("Cookie", "Authorization"))
+    return answer
+
+
+def varied(request: HttpRequest, answer: HttpResponseBase) -> HttpResponseBase:
+    """Answer a response, marked as one that depends on its sender if somebody asked who that is."""
+    if auth_of(request).asked:
+        _varied(answer)
+    return answer
 
 
 def failure(request: HttpRequest, error: AuthError) -> HttpResponse:

@@ -10,13 +10,16 @@ from django.http import HttpRequest
 from django.http.response import HttpResponseBase
 
 from authcore import AuthError
-from authcore_django.guards import auth_of, failure
+from authcore_django.guards import auth_of, failure, varied
 from authcore_django.settings import get_auth
 from authcore_django.views import aserve, serve
 
 
 class AuthcoreMiddleware:
-    """Set `request.authcore`, and answer an AuthError that escapes a view with its code and status."""
+    """Set `request.authcore`, and answer an AuthError that escapes a view with its code and status.
+
+    A response for which somebody asked who is signed in says `Vary: Cookie, Authorization`.
+    """
 
     sync_capable = True
     async_capable = True
@@ -30,13 +33,17 @@ class AuthcoreMiddleware:
     def __call__(self, request: HttpRequest) -> HttpResponseBase | Awaitable[HttpResponseBase]:
         """Answer the request."""
         auth_of(request)
-        answer: HttpResponseBase | Awaitable[HttpResponseBase]
-        if request.path_info == get_auth().prefix:  # `path("auth/", …)` does not serve the bare prefix
-            answer = aserve(request) if self._async else serve(request)
-        else:
-            answer = self.get_response(request)
-        return answer
+        if self._async:
+            return self._acall(request)
+        return varied(request, serve(request) if _is_bare(request) else self.get_response(request))
+
+    async def _acall(self, request: HttpRequest) -> HttpResponseBase:
+        return varied(request, await (aserve(request) if _is_bare(request) else self.get_response(request)))
 
     def process_exception(self, request: HttpRequest, error: Exception) -> HttpResponseBase | None:
         """Answer an AuthError; others are somebody else's."""
         return failure(request, error) if isinstance(error, AuthError) else None
+
+
+def _is_bare(request: HttpRequest) -> bool:
+    return request.path_info == get_auth().prefix  # `path("auth/", …)` does not serve the bare prefix

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from typing import Any, TypeVar
+from typing import Any, TypeVar, cast
 
 from django.contrib.auth.decorators import login_not_required
 from django.db import connections, transaction
@@ -30,6 +30,8 @@ def _asked(request: HttpRequest) -> Request:
     path = below(request.path_info, get_auth().prefix)
     if path is None:  # the URLconf forgives leading slashes, the core does not
         raise Http404
+    # Early releases of Django 5.2 keep an answer for the next who asks although it says no-store.
+    cast(Any, request)._cache_update_cache = False
     return _request(request, path, *_body(request))
 
 

@@ -36,12 +36,14 @@ def _body(request: HttpRequest) -> tuple[bytes, BodyFault | None]:
 
 
 def _response(result: Result, method: str | None) -> HttpResponse:
-    response = Ready(result.body, status=result.status)
+    bodiless = result.status == 204 or method == "HEAD"
+    response = Ready(b"" if bodiless else result.body, status=result.status)
     del response["Content-Type"]
     for name, value in result.headers:
         response[name] = f"{response[name]},{value}" if name in response else value
-    if result.status != 204 and method != "HEAD":
+    if not bodiless:
         response["Content-Length"] = str(len(result.body))
+    response.bodiless = bodiless
     response.cookies = Cookies()
     for cookie in result.cookies:
         response.cookies.add(cookie)
@@ -49,7 +51,17 @@ def _response(result: Result, method: str | None) -> HttpResponse:
 
 
 class Ready(HttpResponse):
-    """A response that may be awaited: under WSGI the `dispatch` of an async class is asked without a loop."""
+    """A response of authcore's own.
+
+    It may be awaited: under WSGI the `dispatch` of an async class is asked without a loop.
+    """
+
+    bodiless = False
+
+    def has_header(self, header: str) -> bool:
+        """Tell whether it has a header; where there is no body it claims a length, lest CommonMiddleware add one."""
+        # RFC 9110 8.6: no Content-Length with a 204, nor with HEAD unless it is GET's.
+        return (self.bodiless and header.lower() == "content-length") or super().has_header(header)
 
     def __await__(self) -> Generator[None, None, HttpResponse]:
         """Answer itself at once."""

@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
+import asyncio
 from dataclasses import dataclass
-from typing import Any, Protocol, TypeAlias, TypeVar, cast
+from typing import Annotated, Any, Protocol, TypeAlias, TypeVar, cast
 
 from litestar import Litestar, Response
 from litestar.connection import ASGIConnection
 from litestar.datastructures import Cookie as ResponseCookie
-from litestar.di import NamedDependency, Provide
+from litestar.di import Provide
 from litestar.enums import ScopeType
 from litestar.exceptions import WebSocketException
 from litestar.handlers import BaseRouteHandler
@@ -30,6 +31,12 @@ from authcore import (
 from authcore.bindings import AsyncioCalls
 from authcore.protocols import asgi
 
+try:
+    from litestar.di import NamedDependency
+except ImportError:  # an older Litestar knows a dependency by the parameter's name alone
+    _T = TypeVar("_T")
+    NamedDependency = Annotated[_T, None]  # type: ignore[misc]
+
 Connection: TypeAlias = ASGIConnection[Any, Any, Any, Any]
 Asking = tuple[Request, Authenticated | None]
 AnyResponse = TypeVar("AnyResponse", bound=Response[Any])
@@ -41,6 +48,7 @@ CurrentCalls = NamedDependency[AsyncioCalls]
 
 OWN = "authcore"  # the key in a handler's `opt` that tells authcore's own routes
 _ASKING = "authcore.asking"
+_LOOKING_UP = "authcore.looking_up"
 
 
 def current_auth(app: Litestar) -> Auth:
@@ -57,12 +65,19 @@ def _request(scope: Scope) -> Request:
 
 async def _asking(scope: Scope) -> Asking:
     """Answer a request, or a WebSocket's handshake, and who sends it: looked up once, however often it is asked."""
-    asking: Asking | None = cast(dict[str, Any], scope).get(_ASKING)
-    if asking is None:
-        request = _request(scope)
-        asking = request, await current_auth(scope["litestar_app"]).async_core().authenticate(request)
-        _tell(scope, asking)
+    known = cast(dict[str, Any], scope)
+    if _ASKING not in known:
+        # Litestar resolves dependencies side by side: whoever comes second waits for the first.
+        async with known.setdefault(_LOOKING_UP, asyncio.Lock()):
+            if _ASKING not in known:
+                await _look_up(scope)
+    asking: Asking = known[_ASKING]
     return asking
+
+
+async def _look_up(scope: Scope) -> None:
+    request = _request(scope)
+    _tell(scope, (request, await current_auth(scope["litestar_app"]).async_core().authenticate(request)))
 
 
 def _tell(scope: Scope, asking: Asking) -> None:

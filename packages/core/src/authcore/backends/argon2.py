@@ -182,10 +182,10 @@ class _Hashing:
 
     def _hash(self, password: str, salt: bytes | None) -> Future[str]:
         salt = salt or self._random.bytes(self._parameters.salt_bytes, "password-salt")
-        return self._pool.submit(partial(_hash, self._parameters, password.encode(), salt))
+        return self._pool.submit(partial(_hash, self._parameters, _bytes(password), salt))
 
     def _verify(self, digest: str, password: str) -> Future[PasswordMatch]:
-        return self._pool.submit(partial(_verify, self._parameters, digest, password.encode()))
+        return self._pool.submit(partial(_verify, self._parameters, digest, _bytes(password)))
 
 
 class BlockingHasher(_Hashing):
@@ -210,6 +210,11 @@ class AsyncHasher(_Hashing):
     async def verify(self, digest: str, password: str) -> PasswordMatch:
         """Answer what is known of a right password; raise PasswordMismatch or Overloaded."""
         return await asyncio.wrap_future(self._verify(digest, password))
+
+
+def _bytes(password: str) -> bytes:
+    # What callers hand over from bodies of their own may hold a lone surrogate: another password, no crash.
+    return password.encode("utf-8", "surrogatepass")
 
 
 def _hash(parameters: HashParameters, password: bytes, salt: bytes) -> str:

@@ -9,7 +9,7 @@ from collections.abc import Callable
 from typing import Any
 
 from sqlalchemy.engine import URL, Engine, make_url
-from sqlalchemy.exc import ArgumentError
+from sqlalchemy.exc import ArgumentError, NoSuchModuleError
 from sqlalchemy.pool import Pool
 
 from authcore.backends import fork
@@ -24,7 +24,25 @@ _DRIVERS = {
     "postgresql": "postgresql+psycopg",
     "sqlite+aiosqlite": "sqlite",
 }
-_EXTRAS = {"psycopg": "psycopg", "asyncpg": "asyncpg", "pymysql": "pymysql", "aiomysql": "aiomysql"}
+_DEFAULTS = {"mysql": "mysqldb", "mariadb": "mysqldb"}  # SQLAlchemy's, where a URL names no driver
+_MODULES = {
+    "aiomysql": "aiomysql",
+    "asyncmy": "asyncmy",
+    "asyncpg": "asyncpg",
+    "mysqldb": "MySQLdb",
+    "pg8000": "pg8000",
+    "psycopg": "psycopg",
+    "psycopg2": "psycopg2",
+    "pymysql": "pymysql",
+}
+_PACKAGES = {"psycopg": "authcore[postgres]", "mysqldb": "mysqlclient"}
+_SQLITE_OPTIONS = {
+    "cached_statements",
+    "check_same_thread",
+    "detect_types",
+    "isolation_level",
+    "timeout",
+}
 _BLOCKING_TWINS = {"asyncpg": "psycopg", "aiomysql": "pymysql", "asyncmy": "pymysql"}
 _ASYNCIO_TWINS = {"psycopg2": "psycopg", "pg8000": "psycopg", "pymysql": "aiomysql", "mysqldb": "aiomysql"}
 
@@ -40,7 +58,22 @@ def parse_url(text: str | URL) -> URL:
     url = url.set(drivername=_DRIVERS.get(url.drivername, url.drivername))
     if url.get_backend_name() not in _SPOKEN:
         raise ConfigurationError(f"database begins with {url.drivername}://: authcore speaks {', '.join(_SPOKEN)}.")
+    if url.get_backend_name() == "sqlite":
+        _check_file(url)
     return _absolute(url)
+
+
+def _check_file(url: URL) -> None:
+    if url.host or url.username or url.password or url.port:
+        raise ConfigurationError(
+            "database names a host, which SQLite has not: write sqlite:///app.db, or sqlite:////folder/app.db."
+        )
+    unknown = set() if "uri" in url.query else set(url.query) - _SQLITE_OPTIONS
+    if unknown:
+        raise ConfigurationError(
+            f"database has ?{min(unknown)}=…, which SQLite's driver would not heed: leave it out, "
+            "or write sqlite:///file:app.db?…&uri=true."
+        )
 
 
 def _absolute(url: URL) -> URL:
@@ -74,14 +107,26 @@ def asyncio_url(url: URL) -> URL:
 def _with_driver(url: URL, twins: dict[str, str]) -> URL:
     name, _, driver = url.drivername.partition("+")
     driver = twins.get(driver, driver)
-    module = _EXTRAS.get(driver)
+    wanted = driver or _DEFAULTS.get(name, "")
+    module = _MODULES.get(wanted)
     if module and importlib.util.find_spec(module) is None:
-        raise ConfigurationError(f"database needs {driver}, which is missing: pip install '{_hint(driver)}'.")
-    return url.set(drivername=f"{name}+{driver}" if driver else name)
+        raise ConfigurationError(
+            f"database needs {wanted}, which is missing: pip install '{_PACKAGES.get(wanted, wanted)}'."
+        )
+    found = url.set(drivername=f"{name}+{driver}" if driver else name)
+    if driver and module is None:
+        _check_known(found)
+    return found
 
 
-def _hint(driver: str) -> str:
-    return "authcore[postgres]" if driver == "psycopg" else driver
+def _check_known(url: URL) -> None:
+    try:
+        url.get_dialect()
+    except NoSuchModuleError:
+        raise ConfigurationError(
+            f"database begins with {url.drivername}://, a driver that SQLAlchemy does not know: "
+            f"write {url.get_backend_name()}:// alone."
+        ) from None
 
 
 def server_settings(url: URL) -> dict[str, Any]:

@@ -11,7 +11,7 @@ from __future__ import annotations
 
 from typing import NoReturn
 
-from sqlalchemy.exc import DBAPIError, InterfaceError, OperationalError
+from sqlalchemy.exc import DBAPIError, InterfaceError, OperationalError, ProgrammingError
 from sqlalchemy.exc import TimeoutError as PoolTimeout
 
 from authcore.errors import Unavailable
@@ -75,6 +75,8 @@ def _is_away(error: Exception) -> bool:
     if code is not None:
         return code in _SQLITE_AWAY
     lost = is_disconnected(error) or _state(error) in _STATES_AWAY
+    # Before any statement it is the URL that the driver does not understand.
+    lost = lost or (isinstance(error, ProgrammingError) and error.statement is None)
     return lost or isinstance(error, OperationalError | InterfaceError | PoolTimeout | OSError)
 
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import copy
 import importlib
+import inspect
 import os
 import sys
 import traceback
@@ -117,15 +118,24 @@ def load(spec: str, source: str) -> Auth:
         found = getattr(found, name)
     if callable(found) and not isinstance(found, Auth):
         found = _guarded(found, f"Calling {spec!r}")
+    if inspect.iscoroutine(found):
+        found.close()
     if not isinstance(found, Auth):
         raise Misused(f"{source} is {spec!r}, which is {_kind(found)}: name the Auth, or a function that answers it.")
     return found
 
 
 def _import(module: str, source: str) -> Any:
-    if "" not in sys.path and os.getcwd() not in sys.path:
-        sys.path.insert(0, os.getcwd())
+    if "" not in sys.path and (here := _here()) not in sys.path:
+        sys.path.insert(0, here)
     return _guarded(lambda: _found(module, source), f"Importing {module!r}")
+
+
+def _here() -> str:
+    try:
+        return os.getcwd()
+    except OSError as error:
+        raise Misused(f"The working directory cannot be read ({error.strerror}): go to the application's.") from None
 
 
 def _found(module: str, source: str) -> Any:
@@ -134,7 +144,7 @@ def _found(module: str, source: str) -> Any:
     except ModuleNotFoundError as error:
         if not f"{module}.".startswith(f"{error.name}."):
             raise  # what the application imports is missing
-        raise Misused(f"{source} names the module {module!r}, which is not found from {os.getcwd()}.") from None
+        raise Misused(f"{source} names the module {module!r}, which is not found from {_here()}.") from None
 
 
 def _guarded(run: Callable[[], R], doing: str) -> R:
@@ -144,8 +154,13 @@ def _guarded(run: Callable[[], R], doing: str) -> R:
     except (ConfigurationError, click.ClickException):
         raise
     except (Exception, SystemExit) as error:
-        what = str(error) or "without a word"
+        what = _one_line(str(error)) or "without a word"
         raise click.ClickException(f"{doing} failed{_place(error)}: {type(error).__name__}: {what}") from error
+
+
+def _one_line(text: str) -> str:
+    # What an application's error holds is not ours: it starts no line and moves no cursor (rule O3).
+    return "".join(char if char.isprintable() else "?" for char in " ".join(text.split()))
 
 
 def _place(error: BaseException) -> str:

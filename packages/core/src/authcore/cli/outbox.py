@@ -3,8 +3,8 @@
 from __future__ import annotations
 
 import signal
-from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from collections.abc import Iterator
+from contextlib import contextmanager, suppress
 from threading import Event
 from typing import Any
 
@@ -13,7 +13,7 @@ import click
 from authcore.app import Auth
 from authcore.backends.sender import POLL
 from authcore.cli.application import sentence, with_auth
-from authcore.errors import AuthError
+from authcore.errors import AuthError, ConfigurationError
 
 
 @click.group()
@@ -27,23 +27,33 @@ def outbox() -> None:
 def run(auth: Auth, once: bool) -> None:
     """Send mails as they come due, until SIGINT or SIGTERM; several of these may run at once."""
     if once:
+        _demand_database(auth)
         click.echo(f"Handled: {auth.outbox.drain()}.")
         return
     with _told_to_stop() as stop:
         click.echo("Sending until it is stopped.")
         while not stop.is_set():
-            if not _batch(auth.outbox.batch):
+            if not _batch(auth):
                 stop.wait(POLL)
     click.echo("Stopped; what is left waits for the next run.")
 
 
-def _batch(send: Callable[[], int]) -> int:
+def _batch(auth: Auth) -> int:
     # A database that is away for a while ends no sender.
     try:
-        return send()
+        _demand_database(auth)
+        return int(auth.outbox.batch())
     except AuthError as error:
         click.echo(sentence(error), err=True)
         return 0
+
+
+def _demand_database(auth: Auth) -> None:
+    # Looking for mails in a file that is not there would leave an empty one behind.
+    with suppress(ConfigurationError):  # the framework's own database
+        source = auth.backends.migratable()
+        if source.dialect == "sqlite":
+            source.apart(lambda tx: None, existing=True)
 
 
 @contextmanager

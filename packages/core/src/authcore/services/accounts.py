@@ -124,7 +124,7 @@ def _invalid_email() -> Exception:
     return field_error("email", "invalid", "This is no e-mail address.")
 
 
-_USER_COLUMNS = (
+USER_COLUMNS = (
     users.c.id,
     users.c.email,
     users.c.email_verified_at,
@@ -135,20 +135,41 @@ _USER_COLUMNS = (
 )
 
 
-def user_of(row: Any) -> User:
-    """Answer the user of a row that holds the columns of `authcore_user`."""
+def user_from(
+    id_: str,
+    email: str | None,
+    email_verified_at: datetime | None,
+    display_name: str | None,
+    anonymous: bool,
+    created_at: datetime,
+    updated_at: datetime,
+) -> User:
+    """Answer the user of the values of `USER_COLUMNS`, in their order."""
     return User(
-        id=row.id,
-        email=row.email,
-        email_verified=row.email_verified_at is not None,
-        display_name=row.display_name,
-        anonymous=row.anonymous,
-        created_at=row.created_at,
-        updated_at=row.updated_at,
+        id=id_,
+        email=email,
+        email_verified=email_verified_at is not None,
+        display_name=display_name,
+        anonymous=anonymous,
+        created_at=created_at,
+        updated_at=updated_at,
     )
 
 
-_BY_ID = select(*_USER_COLUMNS, users.c.credential_epoch, users.c.disabled_at).where(
+def user_of(row: Any) -> User:
+    """Answer the user of a row that holds the columns of `authcore_user`."""
+    return user_from(
+        row.id,
+        row.email,
+        row.email_verified_at,
+        row.display_name,
+        row.anonymous,
+        row.created_at,
+        row.updated_at,
+    )
+
+
+_BY_ID = select(*USER_COLUMNS, users.c.credential_epoch, users.c.disabled_at).where(
     users.c.id == bindparam("id_"), users.c.tenant == bindparam("tenant_")
 )
 _INSERT_USER, _INSERT_IDENTITY = insert(users), insert(identities)

@@ -8,7 +8,7 @@ import msgspec
 from msgspec import UNSET, UnsetType
 
 from authcore.context import Context
-from authcore.route import Answer
+from authcore.route import Answer, Private
 from authcore.services.accounts import User
 from authcore.services.challenges import ChallengeView
 from authcore.services.sessions import Session
@@ -16,7 +16,7 @@ from authcore.services.sign_in import ChallengeRequired, SignedIn
 from authcore.services.transport import token_fields
 
 
-class SignedInBody(msgspec.Struct, frozen=True, kw_only=True):
+class SignedInBody(Private, frozen=True, kw_only=True):
     """Signed in. The token fields stand there under bearer only; a cookie's value never stands in a body."""
 
     status: Literal["signed_in"] = "signed_in"

@@ -20,9 +20,10 @@ from authcore.context import Authenticated, Context
 from authcore.errors import ConfigurationError
 from authcore.ports import counting
 from authcore.services import events, tokens
-from authcore.services.accounts import user_of, users
+from authcore.services.accounts import USER_COLUMNS, user_from, users
 from authcore.services.ids import uuid7
 from authcore.services.keys import mac
+from authcore.services.point_read import PointRead
 from authcore.tables import PERSONAL, Digest, Json, Key, UtcDateTime, metadata
 
 Transport = Literal["cookie", "bearer"]
@@ -231,10 +232,21 @@ _live = and_(
     sessions.c.epoch == users.c.credential_epoch,
     users.c.disabled_at.is_(None),
 )
-_LOOKUP = (
+_LOOKUP = PointRead(
     select(
-        *(column.label(f"s_{column.key}") for column in _SESSION_COLUMNS),
-        *(column for column in users.c if column.key not in ("tenant", "credential_epoch", "disabled_at")),
+        sessions.c.id,
+        sessions.c.created_at,
+        sessions.c.expires_at,
+        sessions.c.last_seen_at,
+        sessions.c.transport,
+        sessions.c.aal,
+        sessions.c.amr,
+        sessions.c.auth_time,
+        sessions.c.ip,
+        sessions.c.user_agent,
+        sessions.c.device_id,
+        sessions.c.device_name,
+        *USER_COLUMNS,
     )
     .select_from(
         access.join(sessions, sessions.c.id == access.c.session_id).join(users, users.c.id == sessions.c.user_id)
@@ -331,25 +343,27 @@ _STEP_UP = (
 
 def lookup(tx: Connection, tenant: str, digest: bytes, now: datetime) -> Authenticated | None:
     """Answer who holds a live access secret: the one read of every guard."""
-    row = tx.execute(_LOOKUP, {"tenant_": tenant, "digest_": digest, "now_": now}).one_or_none()
+    row = _LOOKUP.row(tx, {"tenant_": tenant, "digest_": digest, "now_": now})
     if row is None:
         return None
+    # By position: names cost as much again as the read, on every guarded request.
+    id_, created, expires, seen, transport, aal, amr, auth_time, ip, agent, device, device_name, *user = row
     session = Session(
-        id=row.s_id,
-        created_at=row.s_created_at,
-        expires_at=row.s_expires_at,
-        last_seen_at=row.s_last_seen_at,
+        id=id_,
+        created_at=created,
+        expires_at=expires,
+        last_seen_at=seen,
         current=True,
-        transport=row.s_transport,
-        aal=row.s_aal,
-        amr=row.s_amr,
-        auth_time=row.s_auth_time,
-        ip=row.s_ip,
-        user_agent=row.s_user_agent,
-        device_id=row.s_device_id,
-        device_name=row.s_device_name,
+        transport=transport,
+        aal=aal,
+        amr=amr,
+        auth_time=auth_time,
+        ip=ip,
+        user_agent=agent,
+        device_id=device,
+        device_name=device_name,
     )
-    return Authenticated(user_of(row), session, digest)
+    return Authenticated(user_from(*user), session, digest)
 
 
 def _session_of(row: Any, *, current: bool) -> Session:

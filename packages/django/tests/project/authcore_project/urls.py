@@ -11,6 +11,7 @@ urlpatterns = [
     path("ahello", views.ahello),
     path("class", views.Hello.as_view()),
     path("aclass", views.AsyncHello.as_view()),
+    path("public", views.done),
     path("open", views.open_to_all),
     path("aopen", views.aopen),
     path("loop", views.on_the_loop),

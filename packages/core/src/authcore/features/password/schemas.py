@@ -7,6 +7,8 @@ from typing import Annotated, Literal
 import msgspec
 from msgspec import Meta
 
+from authcore.route import Private
+
 Email = Annotated[str, Meta(min_length=1, max_length=320)]
 PasswordText = Annotated[str, Meta(min_length=1, max_length=256)]
 ShortText = Annotated[str, Meta(min_length=1, max_length=200)]
@@ -14,7 +16,7 @@ ChallengeId = Annotated[str, Meta(min_length=1, max_length=200)]
 Code = Annotated[str, Meta(min_length=1, max_length=32)]
 
 
-class Body(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
+class Body(Private, frozen=True, kw_only=True, forbid_unknown_fields=True):
     """A body that refuses unknown fields (rule R2)."""
 
 

@@ -153,6 +153,8 @@ def _any_digest(text: str) -> bytes | None:
 async def end_session(ctx: Context, *, session_id: str) -> int:
     """End one of one's own sessions; raise NotFound for another's, an ended or an unknown one."""
     who = _who(ctx)
+    if not _may_be_id(session_id):
+        raise NotFound()
     ended = await ctx.db.write(sessions.revoke, ctx.tenant.id, who.user.id, session_id, ctx.now())
     if not ended:
         raise NotFound()
@@ -171,6 +173,8 @@ async def revoke_session(ctx: Context, session_id_or_token: str) -> EndedSession
     code only.
     """
     digest = _any_digest(session_id_or_token)
+    if digest is None and not _may_be_id(session_id_or_token):
+        return None
     if digest is None:
         ended = await ctx.db.write(sessions.end_by_id, ctx.tenant.id, session_id_or_token, ctx.now())
     else:
@@ -178,6 +182,11 @@ async def revoke_session(ctx: Context, session_id_or_token: str) -> EndedSession
     if ended is not None:
         await _told(ctx, ended.user_id, 1)
     return ended
+
+
+def _may_be_id(text: str) -> bool:
+    # No id holds what databases refuse: NUL and lone surrogates.
+    return text.isascii() and text.isprintable()
 
 
 async def revoke_all_sessions(ctx: Context, user_id: str | None = None) -> int:

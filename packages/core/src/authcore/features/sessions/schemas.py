@@ -7,13 +7,14 @@ from typing import Annotated, Literal
 import msgspec
 from msgspec import UNSET, Meta, UnsetType
 
+from authcore.route import Private
 from authcore.services.accounts import User
 from authcore.services.sessions import Session
 
 Token = Annotated[str, Meta(min_length=1, max_length=200)]
 
 
-class Body(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
+class Body(Private, frozen=True, kw_only=True, forbid_unknown_fields=True):
     """A body that refuses unknown fields (rule R2)."""
 
 
@@ -37,7 +38,7 @@ class Reauthenticate(Body, frozen=True, kw_only=True):
     code: Annotated[str, Meta(min_length=1, max_length=32)] | None = None
 
 
-class RefreshedBody(msgspec.Struct, frozen=True, kw_only=True):
+class RefreshedBody(Private, frozen=True, kw_only=True):
     """The session goes on; the token fields stand there under bearer only."""
 
     status: Literal["refreshed"] = "refreshed"
@@ -49,7 +50,7 @@ class RefreshedBody(msgspec.Struct, frozen=True, kw_only=True):
     refresh_expires_in: int | UnsetType = UNSET
 
 
-class ReauthenticatedBody(msgspec.Struct, frozen=True, kw_only=True):
+class ReauthenticatedBody(Private, frozen=True, kw_only=True):
     """The same session with a fresh `auth_time`; the token fields stand there under bearer only."""
 
     user: User

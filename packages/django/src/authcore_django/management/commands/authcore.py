@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from argparse import REMAINDER
 from typing import Any
 
 from django.core.management.base import BaseCommand, CommandError, CommandParser
@@ -18,8 +19,8 @@ class Command(BaseCommand):
         self._run(argv[2:], standalone_mode=True)
 
     def add_arguments(self, parser: CommandParser) -> None:
-        """Take what `call_command("authcore", "doctor")` gives."""
-        parser.add_argument("arguments", nargs="*")
+        """Take what `call_command("authcore", "outbox", "run", "--once")` gives."""
+        parser.add_argument("arguments", nargs=REMAINDER)
 
     def handle(self, *_args: Any, arguments: list[str], **_options: Any) -> None:
         """Run a command from code."""

@@ -1,0 +1,131 @@
+"""Reads of one row: SQLite's short way answers what SQLAlchemy's answers, and whoever listens hears of it."""
+
+from __future__ import annotations
+
+import sqlite3
+from collections.abc import Iterator
+from datetime import UTC, datetime
+from pathlib import Path
+from typing import Any
+
+import pytest
+import sqlalchemy as sa
+from sqlalchemy.engine import Connection, Engine
+from sqlalchemy.exc import OperationalError
+
+from authcore.services.point_read import PointRead
+from authcore.tables import Digest, Json, Key, UtcDateTime
+
+NOON = datetime(2030, 1, 1, 12, 0, 0, 1, tzinfo=UTC)
+ADA = {"id": "ada", "digest": b"\x00" * 32, "at": NOON, "gone": None, "list": ["pwd"], "flag": True, "count": 3}
+
+metadata = sa.MetaData()
+things = sa.Table(
+    "thing",
+    metadata,
+    sa.Column("id", Key(), primary_key=True),
+    sa.Column("digest", Digest),
+    sa.Column("at", UtcDateTime),
+    sa.Column("gone", UtcDateTime),
+    sa.Column("list", Json),
+    sa.Column("flag", sa.Boolean),
+    sa.Column("count", sa.Integer),
+)
+BY_DIGEST = sa.select(things).where(
+    things.c.digest == sa.bindparam("digest_"),
+    things.c.at <= sa.bindparam("now_", type_=UtcDateTime()),
+    sa.or_(things.c.gone.is_(None), things.c.gone > sa.bindparam("now_", type_=UtcDateTime())),
+)
+HERS = {"digest_": ADA["digest"], "now_": NOON}
+
+
+@pytest.fixture
+def path(tmp_path: Path) -> Path:
+    """The file."""
+    return tmp_path / "point.db"
+
+
+@pytest.fixture
+def engine(path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Engine]:
+    """An engine with one row, to which nobody listens."""
+    monkeypatch.setattr(Engine, "_has_events", False)  # another test's listener leaves its mark on the class
+    made = sa.create_engine(f"sqlite:///{path}", isolation_level="AUTOCOMMIT")
+    with made.connect() as tx:
+        tx.exec_driver_sql("PRAGMA journal_mode=WAL")
+        metadata.create_all(tx)
+        tx.execute(sa.insert(things), ADA)
+    yield made
+    made.dispose()
+
+
+def test_the_short_way_answers_the_same_values(engine: Engine) -> None:
+    """Times, JSON, booleans, bytes and NULL come out of the driver as they come out of SQLAlchemy."""
+    with engine.connect() as tx:
+        expected = tx.execute(BY_DIGEST, HERS).one()
+
+        found = PointRead(BY_DIGEST).row(tx, HERS)
+
+    assert found is not None
+    assert tuple(found) == tuple(expected) == tuple(ADA.values())
+    assert [type(value) for value in found] == [type(value) for value in expected]
+
+
+def test_an_unknown_key_answers_none(engine: Engine) -> None:
+    """No row is None."""
+    with engine.connect() as tx:
+        assert PointRead(BY_DIGEST).row(tx, {**HERS, "digest_": b"\x01" * 32}) is None
+
+
+def test_on_sqlite_the_driver_gets_the_statement(engine: Engine, monkeypatch: pytest.MonkeyPatch) -> None:
+    """SQLAlchemy executes nothing, which is what makes a guard fast."""
+    executed: list[Any] = []
+    monkeypatch.setattr(Connection, "execute", lambda self, statement, *_: executed.append(statement))
+
+    with engine.connect() as tx:
+        found = PointRead(BY_DIGEST).row(tx, HERS)
+
+    assert found is not None
+    assert executed == []
+
+
+def test_a_listener_hears_the_read(engine: Engine) -> None:
+    """An application that traces its engine's statements sees the guard's as well."""
+    heard: list[str] = []
+    sa.event.listen(engine, "before_cursor_execute", lambda *given: heard.append(given[2]))
+
+    with engine.connect() as tx:
+        found = PointRead(BY_DIGEST).row(tx, HERS)
+
+    assert found is not None
+    assert len(heard) == 1
+
+
+def test_tables_in_another_schema_are_found(engine: Engine, path: Path) -> None:
+    """An engine that maps schemas keeps doing so."""
+    with engine.connect() as tx:
+        tx.exec_driver_sql(f"ATTACH '{path.with_name('other.db')}' AS other")
+        mapped = tx.execution_options(schema_translate_map={None: "other"})
+        metadata.create_all(mapped)
+
+        assert PointRead(BY_DIGEST).row(mapped, HERS) is None
+
+
+def test_what_the_driver_refuses_is_sqlalchemys_error(engine: Engine) -> None:
+    """The ports translate SQLAlchemy's errors, so a missing table is one of them."""
+    with engine.connect() as tx:
+        metadata.drop_all(tx)
+
+        with pytest.raises(OperationalError, match="no such table"):
+            PointRead(BY_DIGEST).row(tx, HERS)
+
+
+def test_a_read_leaves_no_snapshot_open(engine: Engine, path: Path) -> None:
+    """After a read, found or not, another connection may empty the write-ahead log."""
+    with engine.connect() as tx, sqlite3.connect(path) as other:
+        for digest in (ADA["digest"], b"\x01" * 32):
+            PointRead(BY_DIGEST).row(tx, {**HERS, "digest_": digest})
+            other.execute("UPDATE thing SET count = count + 1")
+            other.commit()
+
+            assert other.execute("PRAGMA wal_checkpoint(TRUNCATE)").fetchone() == (0, 0, 0)
+    other.close()

@@ -1,0 +1,153 @@
+"""Flows as typed Python calls: one declaration, bound twice; the type checker reads this file, too."""
+
+from __future__ import annotations
+
+import asyncio
+import inspect
+from collections.abc import Awaitable, Callable
+from typing import Any, assert_type
+
+import pytest
+
+from authcore import Auth, Authenticated, ChallengeRequired, ConfigurationError, Password, Session, SignedIn, User
+from authcore.calls import Asyncio, Blocking, Calls, M, call
+from authcore.context import Context
+from authcore.drive import FlowSuspended
+from authcore.feature import Feature
+from authcore.features.password.calls import PasswordCalls
+from authcore.services.sessions import EndedSession, Issued
+from authcore.services.sign_in import Outcome
+
+EMAIL, PASSWORD = "ada@example.com", "three quiet herons wade"
+
+
+# --- what the type checker reads ---
+
+
+def test_a_blocking_call_answers_its_value(auth: Callable[..., Auth]) -> None:
+    """DESIGN 6: `auth.blocking` types each flow by what it answers."""
+    calls = auth(Password(require_code=False)).blocking
+
+    made = assert_type(calls.password.sign_up(email=EMAIL, password=PASSWORD), Outcome)
+    assert isinstance(made, SignedIn)
+    token = made.access_token
+    assert_type(calls.sessions.current(access_token=token), Authenticated | None)
+    user = assert_type(calls.sessions.get_user(access_token=token), User | None)
+    assert_type(calls.sessions.get_user_id(access_token=token), str | None)
+    session = assert_type(calls.sessions.get_session(access_token=token), Session | None)
+    assert_type(calls.sessions.list_sessions(user_id=made.user.id), list[Session])
+    assert_type(calls.sessions.refresh(refresh_token=made.refresh_token), Session | Issued)
+    assert_type(calls.sessions.revoke_all_sessions(user_id=made.user.id), int)
+    assert_type(calls.sessions.revoke_session("unknown"), EndedSession | None)
+    assert_type(calls.sessions.sign_out(access_token=token), EndedSession | None)
+
+    assert user == made.user
+    assert session == made.session
+
+
+async def test_an_asyncio_call_answers_an_awaitable(auth: Callable[..., Auth]) -> None:
+    """DESIGN 6: `auth.asyncio` types the same flow by what it answers once it is awaited."""
+    calls = auth(Password(require_code=False)).asyncio
+
+    waiting = calls.password.sign_up(email=EMAIL, password=PASSWORD)
+    assert_type(waiting, Awaitable[SignedIn | ChallengeRequired])
+    made = await waiting
+    assert isinstance(made, SignedIn)
+    user = assert_type(await calls.sessions.get_user(access_token=made.access_token), User | None)
+    assert_type(await calls.sessions.revoke_session(made.session.id), EndedSession | None)
+    assert_type(await calls.sessions.revoke_all_sessions(user_id=made.user.id), int)
+
+    assert user == made.user
+
+
+def mistakes(blocking: PasswordCalls[Blocking], waiting: PasswordCalls[Asyncio]) -> None:
+    """What is wrong is seen before it runs: an `ignore` that is not needed is an error of the type checker."""
+    blocking.sign_in(email=EMAIL)  # type: ignore[call-arg]
+    blocking.sign_in(email=EMAIL, password=b"bytes")  # type: ignore[arg-type]
+    blocking.sign_in(EMAIL, PASSWORD)  # type: ignore[call-arg]
+    blocking.sign_in(email=EMAIL, password=PASSWORD, transport="header")  # type: ignore[arg-type]
+    _ = blocking.sign_in(email=EMAIL, password=PASSWORD).session  # type: ignore[union-attr]
+    _ = waiting.sign_in(email=EMAIL, password=PASSWORD).session  # type: ignore[attr-defined]
+
+
+# --- a third party's room ---
+
+
+async def greet(ctx: Context, *, name: str, times: int = 1) -> list[str]:
+    """Greet somebody."""
+    return [f"Hello {name} of {ctx.tenant.id}"] * times
+
+
+async def wait(ctx: Context) -> None:
+    """Wait, which no flow may outside its ports."""
+    await asyncio.sleep(0)
+
+
+class GreetingCalls(Calls[M]):
+    """The room's calls."""
+
+    greet = call(greet)
+    wait = call(wait)
+
+
+class Greeting(Feature):
+    """A third party's room."""
+
+    name = "greeting"
+    calls = GreetingCalls
+
+
+async def test_a_third_partys_calls_are_typed_as_well(auth: Callable[..., Auth]) -> None:
+    """DESIGN 6: `auth.asyncio[TheirCalls[Asyncio]]` finds a room that authcore has never heard of."""
+    made = auth(Greeting())
+
+    assert_type(made.blocking[GreetingCalls[Blocking]].greet(name="Ada"), list[str])
+    answered = assert_type(await made.asyncio[GreetingCalls[Asyncio]].greet(name="Ada", times=2), list[str])
+
+    assert answered == ["Hello Ada of default"] * 2
+
+
+def test_calls_of_a_room_that_is_not_enabled_are_refused(auth: Callable[..., Auth]) -> None:
+    """A room that is missing from the declaration is named, with where to add it."""
+    with pytest.raises(ConfigurationError, match=r"GreetingCalls: add its room to Auth\(features="):
+        auth().blocking[GreetingCalls[Blocking]]
+    with pytest.raises(ConfigurationError, match="PasswordCalls"):
+        auth(Greeting()).asyncio.password  # noqa: B018 - asking is what is refused
+
+
+def test_a_flow_that_waits_names_itself_and_is_closed(auth: Callable[..., Auth]) -> None:
+    """Under BLOCKING a flow that suspends is named with where, and leaves no coroutine behind."""
+    with pytest.raises(FlowSuspended, match="wait → sleep"):
+        auth(Greeting()).blocking[GreetingCalls[Blocking]].wait()
+
+
+async def test_a_flow_that_waits_in_a_worker_is_named_too(auth: Callable[..., Auth]) -> None:
+    """Under THREADS nothing may wait either: the loop is another thread's."""
+    with pytest.raises(FlowSuspended, match="wait → sleep"):
+        await auth(Greeting()).asyncio[GreetingCalls[Asyncio]].wait()
+
+
+def test_a_call_is_documented_as_its_flow(auth: Callable[..., Auth]) -> None:
+    """`help(auth.blocking.password.sign_in)` shows the flow's own name and sentence."""
+    sign_in = auth().blocking.password.sign_in
+
+    assert sign_in.__name__ == "sign_in"
+    assert (sign_in.__doc__ or "").startswith("Check a password")
+
+
+def test_every_flow_of_a_room_is_a_call_or_a_helper() -> None:
+    """DESIGN 6: every flow behind a route is a Python call as well."""
+    from authcore.features.password import flow as password
+    from authcore.features.sessions import flow as sessions
+    from authcore.features.sessions.calls import SessionCalls
+
+    for module, calls in ((password, PasswordCalls), (sessions, SessionCalls)):
+        flows = {
+            name
+            for name, value in vars(module).items()
+            if inspect.iscoroutinefunction(value) and value.__module__ == module.__name__ and not name.startswith("_")
+        }
+        listed: dict[str, Any] = {name: value for name, value in vars(calls).items() if isinstance(value, call)}
+        # `prove` is what the sessions' room calls to prove again who is signed in: no flow of its own.
+        assert flows - {"prove"} == set(listed)
+        assert all(getattr(module, name) is bound.flow for name, bound in listed.items())
