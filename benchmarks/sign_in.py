@@ -17,7 +17,7 @@ CLIENTS = 4
 SECONDS = 3.0
 BESIDE = 2.0
 LEAD = 0.5  # seconds that the clients sign in before and after the guarded route is counted
-THREADS = 8
+THREADS = max(8, cores() + 2)
 
 
 def measure(effort: Effort) -> list[Figure]:

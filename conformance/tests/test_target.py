@@ -7,6 +7,7 @@ import json
 import os
 import re
 import signal
+import socket
 import subprocess
 import sys
 import time
@@ -23,6 +24,7 @@ from sqlalchemy import NullPool, create_engine, text
 from authcore_conformance import target
 from authcore_conformance.client import Client, Transport
 from authcore_conformance.driver import HttpRequest, HttpResponse
+from authcore_conformance.scratch import Databases
 
 ADAPTERS = ("flask", "fastapi", "django", "litestar")
 EMAIL = "ada@example.com"
@@ -116,9 +118,9 @@ class Targets:
         """Answer the file that shifts time."""
         return self.folder / "clock"
 
-    def start(self, adapter: str, *options: str) -> Target:
-        """Start a target, with cheap hashes unless told otherwise, and wait for its first line."""
-        database = f"sqlite:///{self.folder / 'target.db'}"
+    def start(self, adapter: str, *options: str, database: str | None = None) -> Target:
+        """Start a target, on SQLite with cheap hashes unless told otherwise, and wait for its first line."""
+        database = database or f"sqlite:///{self.folder / 'target.db'}"
         process = subprocess.Popen(
             [
                 *(*COMMAND, "--adapter", adapter, "--port", "0", "--hash", "cheap"),
@@ -138,6 +140,14 @@ def targets(tmp_path: Path) -> Iterator[Targets]:
     targets = Targets(tmp_path)
     with targets.stack:
         yield targets
+
+
+@pytest.fixture(scope="module")
+def databases(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Databases]:
+    """Keep one scratch database of each kind."""
+    databases = Databases(tmp_path_factory.mktemp("databases"))
+    yield databases
+    databases.drop()
 
 
 def end(process: subprocess.Popen[str]) -> None:
@@ -176,10 +186,11 @@ def state_of(pid: int) -> list[str]:
         return ["", ""]
 
 
+@pytest.mark.parametrize("database", ["sqlite", "postgresql"])
 @pytest.mark.parametrize("adapter", ADAPTERS)
-def test_a_stranger_signs_up_over_http(targets: Targets, adapter: str) -> None:
+def test_a_stranger_signs_up_over_http(targets: Targets, databases: Databases, adapter: str, database: str) -> None:
     """The first line is the base URL, and behind it stand the routes, the mailbox and a guarded route."""
-    running = targets.start(adapter)
+    running = targets.start(adapter, "--workers", "2", database=databases.get(database).url)
     document = running.client().get("/openapi.json")
     refused = running.client().visit("GET", "/hello")
 
@@ -229,6 +240,37 @@ def test_a_killed_target_leaves_no_worker(targets: Targets, adapter: str) -> Non
 
     assert servers
     eventually(lambda: not alive(servers))
+
+
+@pytest.mark.parametrize("adapter", ADAPTERS)
+def test_killed_servers_are_replaced(targets: Targets, adapter: str) -> None:
+    """Killed outright, servers and workers are replaced by others that know every session, on the same address."""
+    running = targets.start(adapter, "--workers", "2")
+    member, servers = running.member(), running.servers
+
+    for pid in servers:
+        os.kill(pid, signal.SIGKILL)
+    eventually(lambda: not alive(servers))
+    answer = member.get("/me")
+
+    assert len(servers) >= 2
+    assert answer.json["user"]["email"] == EMAIL
+    assert not running.servers & servers
+
+
+@pytest.mark.parametrize("adapter", ["flask", "fastapi"])
+def test_a_killed_target_runs_again_with_its_data(targets: Targets, adapter: str) -> None:
+    """Killed outright and started again, a target knows its users and its sessions."""
+    running = targets.start(adapter)
+    member = running.member()
+    running.process.kill()
+    running.process.wait(WAIT)
+
+    again = targets.start(adapter)
+    known = again.client(access_token=member.access_token).get("/me")
+    signed_in = again.client().sign_in(EMAIL, PASSWORD)
+
+    assert (known.status, signed_in.status) == (200, 200)
 
 
 @pytest.mark.parametrize("adapter", ADAPTERS)
@@ -317,15 +359,40 @@ def test_the_hash_can_be_cheap(targets: Targets, chosen: str, cost: str) -> None
 
 @pytest.mark.parametrize("adapter", ADAPTERS)
 def test_forwarding_headers_are_not_believed(targets: Targets, adapter: str) -> None:
-    """R3: whatever a client says of itself, its address is the connection's."""
+    """R3: whatever a client says of itself, its address is the connection's, and the address asked is the one sent."""
     running = targets.start(adapter)
     running.member()
 
     spoofed = [("X-Forwarded-For", "203.0.113.9"), ("Forwarded", "for=203.0.113.9"), ("X-Real-IP", "203.0.113.9")]
-    signed_in = running.client(headers=spoofed).sign_in(EMAIL, PASSWORD)
+    mounted = [("SCRIPT_NAME", "/auth"), ("X-Forwarded-Prefix", "/auth"), ("X-Forwarded-Proto", "https")]
+    signed_in = running.client(headers=[*spoofed, *mounted]).sign_in(EMAIL, PASSWORD)
 
     assert signed_in.status == 200
     assert signed_in.json["session"].get("ip") in (None, "127.0.0.1")
+
+
+@pytest.mark.parametrize("adapter", ADAPTERS)
+def test_a_body_in_chunks_is_read(targets: Targets, adapter: str) -> None:
+    """RFC 9112 7.1: a body without an announced length is read whole, and capped at 64 KiB."""
+    running = targets.start(adapter)
+    account = json.dumps({"email": EMAIL, "password": PASSWORD}).encode()
+
+    answers = [in_chunks(running, body) for body in (account, account + b" " * 70_000)]
+
+    assert answers == [(202, "challenge_required"), (413, "body_too_large")]
+
+
+def in_chunks(running: Target, body: bytes) -> tuple[int, str]:
+    """Sign up with a body in pieces; answer status and code."""
+    connection = http.client.HTTPConnection(running.netloc, timeout=WAIT)
+    pieces = (body[start : start + 1000] for start in range(0, len(body), 1000))
+    try:
+        connection.request("POST", "/auth/sign-up", pieces, {"Content-Type": "application/json"}, encode_chunked=True)
+        answer = connection.getresponse()
+        found = json.loads(answer.read())
+        return answer.status, found["error"]["code"] if "error" in found else found["status"]
+    finally:
+        connection.close()
 
 
 BAD = {
@@ -337,6 +404,8 @@ BAD = {
     "no url": ["--database", "target"],
     "other database": ["--database", "oracle://scott@127.0.0.1/x"],
     "memory": ["--database", "sqlite://"],
+    "memory by URI": ["--database", "sqlite:///file::memory:?uri=true"],
+    "port of the database": ["--database", "postgresql://127.0.0.1:http/x"],
     "unreachable": ["--database", "postgresql://nobody@127.0.0.1:1/none"],
     "unwritable": ["--database", "sqlite:////proc/none.db"],
     "mailbox": ["--mailbox", "/nowhere/mails"],
@@ -346,6 +415,9 @@ BAD = {
     "no workers": ["--workers", "0"],
     "grace": ["--grace", "-1"],
     "endless grace": ["--grace", "inf"],
+    "no grace": ["--grace", "nan"],
+    "longest grace": ["--grace", "1e300"],
+    "long grace": ["--grace", "1e9"],
     "transport": ["--transport", "pigeon"],
     "unknown": ["--frobnicate"],
     "abbreviated": ["--work", "2"],
@@ -365,4 +437,26 @@ def test_bad_input_is_one_sentence(tmp_path: Path, capsys: pytest.CaptureFixture
     assert left.value.code == 2
     assert printed.out == ""
     assert re.fullmatch(r"target: [^\n]+\.\n", printed.err), printed.err
+    assert list(tmp_path.iterdir()) == []
+
+
+def test_nothing_is_told_what_is_needed(capsys: pytest.CaptureFixture[str]) -> None:
+    """Without options the sentence names those that cannot be left out."""
+    with pytest.raises(SystemExit) as left:
+        target.main([])
+
+    printed = capsys.readouterr()
+    assert left.value.code == 2
+    assert printed.err == "target: the following arguments are required: --adapter, --database, --mailbox.\n"
+
+
+def test_a_port_that_is_taken_is_told(tmp_path: Path) -> None:
+    """Another's port is one sentence as well, and nothing is written."""
+    with socket.create_server(("127.0.0.1", 0)) as other:
+        options = ("--adapter", "flask", "--port", str(other.getsockname()[1]))
+        files = ("--database", f"sqlite:///{tmp_path}/x.db", "--mailbox", f"{tmp_path}/mails")
+        done = subprocess.run([*COMMAND, *options, *files], capture_output=True, text=True, timeout=WAIT, check=False)
+
+    assert (done.returncode, done.stdout) == (2, "")
+    assert re.fullmatch(r"target: port \d+ of 127\.0\.0\.1 cannot be had \(.+\)\.\n", done.stderr), done.stderr
     assert list(tmp_path.iterdir()) == []

@@ -47,6 +47,36 @@ with TestClient(app, base_url="http://app.localhost") as client:
     with client.websocket_connect("/live", headers=bearer) as socket:
         assert socket.receive_json() == {"hello": "ada@example.com"}
 """
+DJANGO = """
+import django
+from django.conf import settings
+settings.configure(**{name: value for name, value in globals().items() if name.isupper()}, ROOT_URLCONF="__main__",
+                   ALLOWED_HOSTS=["testserver"], SECRET_KEY="only-for-this-test", USE_TZ=True)
+django.setup()
+%s
+import queue
+from django.core.management import call_command
+from django.test import Client
+from authcore_django import get_auth
+from authcore_django.settings import use
+call_command("check", fail_level="WARNING")
+call_command("migrate", verbosity=0)
+client, mails = Client(), queue.Queue()
+assert [client.get(path).status_code for path in ("/account", "/greeting", "/report")] == [401, 200, 401]
+get_auth().mailer.send = mails.put
+def post(path, body):
+    headers = {"host": "testserver", "origin": "http://testserver"}
+    return client.post(path, body, "application/json", headers=headers)
+started = post("/auth/sign-up", {"email": "ada@example.com", "password": "three quiet herons wade"}).json()
+proof = {"challenge_id": started["challenge"]["id"], "code": mails.get(timeout=10).code}
+assert post("/auth/sign-up/verify", proof).status_code == 200
+assert {"authcore_session", "authcore_refresh"} <= client.cookies.keys()
+assert client.get("/account").json()["email"] == client.get("/greeting").json()["hello"] == "ada@example.com"
+assert client.get("/report").json() == {"for": "ada@example.com"}
+assert post("/leave", {}).json() == {"ended": 1}
+assert client.get("/account").status_code == 401
+use(None)
+"""
 ASKED = {"flask": FLASK, "fastapi": FASTAPI, "litestar": LITESTAR}
 
 
@@ -56,3 +86,10 @@ def test_the_example_of_an_adapter_runs(adapter: str, run: Callable[[str], str])
     (program,) = blocks((ADAPTERS / f"{adapter}.md").read_text(encoding="utf-8"))
 
     run(f"{program}\n{ASKED[adapter]}\nauth.dispose()")
+
+
+def test_the_example_of_django_runs(run: Callable[[str], str]) -> None:
+    """Settings and URLs together are a project without a finding, which guards its views and ends sessions."""
+    settings, urls = blocks((ADAPTERS / "django.md").read_text(encoding="utf-8"))
+
+    run(settings + DJANGO % urls)

@@ -1,4 +1,7 @@
-"""A small project in Django: authcore under /auth, a guarded route, and the demo's pages."""
+"""A small project in Django: authcore under /auth, a guarded route, and the demo's pages.
+
+By itself, in `examples/`: `python -m django migrate --settings django_app.settings`, and `runserver` likewise.
+"""
 
 import os
 

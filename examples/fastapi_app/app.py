@@ -1,4 +1,7 @@
-"""A small application in FastAPI: authcore under /auth, a guarded route, and the demo's pages."""
+"""A small application in FastAPI: authcore under /auth, a guarded route, and the demo's pages.
+
+By itself, in `examples/`: `uvicorn fastapi_app.app:app`.
+"""
 
 import os
 from typing import Any

@@ -1,4 +1,7 @@
-"""A small application in Flask: authcore under /auth, a guarded route, and the demo's pages."""
+"""A small application in Flask: authcore under /auth, a guarded route, and the demo's pages.
+
+By itself, in `examples/`: `flask --app flask_app.app run`.
+"""
 
 import os
 

@@ -1,4 +1,7 @@
-"""A small application in Litestar: authcore under /auth, a guarded route, and the demo's pages."""
+"""A small application in Litestar: authcore under /auth, a guarded route, and the demo's pages.
+
+By itself, in `examples/`: `litestar --app litestar_app.app:app run`.
+"""
 
 import os
 from typing import Any

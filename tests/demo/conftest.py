@@ -11,7 +11,6 @@ from serving import Demo
 from webdriver import Browser, browser, chromedriver, missing
 
 FRAMEWORKS = ("flask", "fastapi", "django", "litestar")
-PHONE, DESKTOP = (360, 740), (1280, 800)
 
 
 @pytest.fixture(scope="session")
@@ -23,25 +22,32 @@ def driver() -> Iterator[int]:
         yield port
 
 
-@pytest.fixture(params=[PHONE, DESKTOP], ids=["phone", "desktop"])
-def page(driver: int, request: pytest.FixtureRequest) -> Iterator[Browser]:
-    """Open a browser of a phone's and of a desktop's size."""
-    with browser(driver, *request.param) as opened:
-        yield opened
+@pytest.fixture(scope="session")
+def browsers(driver: int) -> Iterator[dict[str, Browser]]:
+    """Open a browser of a phone's size and one of a desktop's: starting them takes longer than most tests."""
+    with browser(driver, (360, 740)) as phone, browser(driver, (1280, 800)) as desktop:
+        yield {"phone": phone, "desktop": desktop}
 
 
 @pytest.fixture
-def phone(driver: int) -> Iterator[Browser]:
-    """Open a browser of a phone's size."""
-    with browser(driver, *PHONE) as opened:
-        yield opened
+def phone(browsers: dict[str, Browser]) -> Browser:
+    """A browser of a phone's size that remembers nothing."""
+    browsers["phone"].forget()
+    return browsers["phone"]
 
 
 @pytest.fixture
-def desktop(driver: int) -> Iterator[Browser]:
-    """Open a browser of a desktop's size."""
-    with browser(driver, *DESKTOP) as opened:
-        yield opened
+def desktop(browsers: dict[str, Browser]) -> Browser:
+    """A browser of a desktop's size that remembers nothing."""
+    browsers["desktop"].forget()
+    return browsers["desktop"]
+
+
+@pytest.fixture(params=["phone", "desktop"])
+def page(request: pytest.FixtureRequest) -> Browser:
+    """The one and the other."""
+    found: Browser = request.getfixturevalue(request.param)
+    return found
 
 
 @pytest.fixture(scope="module", params=FRAMEWORKS)

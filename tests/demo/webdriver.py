@@ -74,12 +74,11 @@ def chromedriver() -> Iterator[int]:
 
 
 @contextmanager
-def browser(port: int, width: int, height: int) -> Iterator[Browser]:
-    """Open a browser with a fresh profile and a window of that inner size, and close it."""
+def browser(port: int, size: tuple[int, int]) -> Iterator[Browser]:
+    """Open a browser with a profile of its own and pages of that size, and close it."""
     with tempfile.TemporaryDirectory(prefix="profile-", ignore_cleanup_errors=True) as profile:
-        opened = Browser(port, [*FLAGS, f"--user-data-dir={profile}"])
+        opened = Browser(port, [*FLAGS, f"--user-data-dir={profile}"], size)
         try:
-            opened.resize(width, height)
             yield opened
         finally:
             opened.close()
@@ -88,9 +87,9 @@ def browser(port: int, width: int, height: int) -> Iterator[Browser]:
 class Browser:
     """One browser with its windows; what a person would look for by its name is found by its name."""
 
-    def __init__(self, port: int, flags: list[str]) -> None:
+    def __init__(self, port: int, flags: list[str], size: tuple[int, int]) -> None:
         self._connection = HTTPConnection("127.0.0.1", port, timeout=60)
-        self._size = (0, 0)
+        self._size = size
         options = {"binary": _chromium(), "args": flags}
         wanted = {"browserName": "chrome", "goog:chromeOptions": options, "goog:loggingPrefs": {"browser": "ALL"}}
         self._session = ""
@@ -101,11 +100,16 @@ class Browser:
         self._send("DELETE", "")
         self._connection.close()
 
-    def resize(self, width: int, height: int) -> None:
-        """Give the page that size; a window cannot be narrower than 500 px, a phone's page is."""
-        self._size = (width, height)
-        metrics = {"width": width, "height": height, "deviceScaleFactor": 1, "mobile": width < 500}
-        self._send("POST", "/goog/cdp/execute", {"cmd": "Emulation.setDeviceMetricsOverride", "params": metrics})
+    def forget(self) -> None:
+        """Be as a browser that was just opened: no cookie, and one window that remembers nothing."""
+        self._devtools("Network.clearBrowserCookies")
+        opened = self._send("POST", "/window/new", {"type": "tab"})["handle"]
+        for handle in self._send("GET", "/window/handles"):
+            if handle != opened:
+                self._send("POST", "/window", {"handle": handle})
+                self._send("DELETE", "/window")
+        self._enter(opened)
+        self.console()
 
     # --- what a person does ---
 
@@ -134,8 +138,7 @@ class Browser:
         here = self._send("GET", "/window")
         others = lambda: [one for one in self._send("GET", "/window/handles") if one != here]  # noqa: E731
         (there,) = self._wait(others, "another window")
-        self._send("POST", "/window", {"handle": there})
-        self.resize(*self._size)
+        self._enter(there)
         yield
         self._send("DELETE", "/window")
         self._send("POST", "/window", {"handle": here})
@@ -187,11 +190,20 @@ class Browser:
 
     def screenshot(self, file: Path) -> None:
         """Write the page as an image, in its whole length."""
-        params = {"captureBeyondViewport": True}
-        image = self._send("POST", "/goog/cdp/execute", {"cmd": "Page.captureScreenshot", "params": params})
+        image = self._devtools("Page.captureScreenshot", captureBeyondViewport=True)
         file.write_bytes(base64.b64decode(image["data"]))
 
     # --- the wire ---
+
+    def _enter(self, handle: str) -> None:
+        """Be in a window, and give its page the size: a window cannot be narrower than 500 px, a phone's page is."""
+        self._send("POST", "/window", {"handle": handle})
+        width, height = self._size
+        size = {"width": width, "height": height, "deviceScaleFactor": 1, "mobile": width < 500}
+        self._devtools("Emulation.setDeviceMetricsOverride", **size)
+
+    def _devtools(self, command: str, **parameters: Any) -> Any:
+        return self._send("POST", "/goog/cdp/execute", {"cmd": command, "params": parameters})
 
     def _wait(self, ask: Callable[[], Found | None], wanted: str) -> Found:
         deadline = time.monotonic() + WAIT

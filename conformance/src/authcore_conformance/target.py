@@ -4,14 +4,13 @@
 
 Its first line on standard output is the base URL, mount prefix included, printed once it answers. Each mail is a line
 of JSON in the mailbox: `to`, `kind`, `code`, `link`, `at`, `key`. The clock's file holds seconds by which its time is
-shifted, read at each request. It ends at SIGTERM, its workers with it.
+shifted, read at each request. It ends at SIGTERM, its workers with it; a server that is killed (SIGKILL) is replaced.
 """
 
 from __future__ import annotations
 
 import argparse
 import http.client
-import math
 import os
 import signal
 import socket
@@ -20,6 +19,8 @@ import sys
 import time
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
+from dataclasses import dataclass, field
+from datetime import timedelta
 from importlib.util import find_spec
 from pathlib import Path
 from types import FrameType
@@ -59,7 +60,7 @@ def main(arguments: Sequence[str] | None = None) -> None:
         with _serving(options, listening, given.workers) as servers:
             _wait_for_answer(options.base_url, servers)
             print(options.base_url + PREFIX, flush=True)
-            _wait_for_end(servers)
+            _keep_up(servers)
 
 
 # --- what it is told ---
@@ -99,10 +100,10 @@ def _workers(text: str) -> int:
 
 def _seconds(text: str) -> float:
     try:
-        seconds = float(text)
-    except ValueError:
+        seconds = timedelta(seconds=float(text)).total_seconds()
+    except (OverflowError, ValueError):  # of what is infinite, too large or no number
         seconds = -1.0
-    if not (seconds >= 0 and math.isfinite(seconds)):
+    if seconds < 0:
         raise argparse.ArgumentTypeError(f"{text!r} is no time: give seconds, 0 or more")
     return seconds
 
@@ -126,11 +127,11 @@ def _check(parser: Parser, given: argparse.Namespace) -> None:
 def _check_database(parser: Parser, text: str) -> None:
     try:
         url = make_url(text)
-    except ArgumentError:
+    except (ArgumentError, ValueError):  # the latter of a port that is no number
         parser.error("--database is no URL: write sqlite:////tmp/target.db or postgresql://user@127.0.0.1/name")
     if url.get_backend_name() not in ("sqlite", "postgresql"):
         parser.error(f"--database names {url.get_backend_name()}: the target serves SQLite and PostgreSQL")
-    if url.get_backend_name() == "sqlite" and url.database in (None, "", ":memory:"):
+    if url.get_backend_name() == "sqlite" and (url.database or ":memory:").startswith((":memory:", "file:")):
         parser.error("--database names no file, and workers share no memory: write sqlite:////tmp/target.db")
 
 
@@ -176,37 +177,67 @@ def _create_tables(parser: Parser, options: Options) -> None:
 # --- while it serves ---
 
 
+@dataclass
+class Servers:
+    """Processes that serve on one socket; `workers` is how many each of them forks."""
+
+    options: Options
+    listening: socket.socket
+    workers: int
+    running: list[subprocess.Popen[bytes]] = field(default_factory=list)
+
+    def start(self) -> subprocess.Popen[bytes]:
+        """Start one more."""
+        return subprocess.Popen(
+            [
+                *(sys.executable, "-m", "authcore_conformance.target_server"),
+                *(self.options.adapter, str(self.listening.fileno()), str(self.workers)),
+            ],
+            env={**os.environ, ENVIRONMENT: msgspec.json.encode(self.options).decode()},
+            stdin=subprocess.DEVNULL,
+            stdout=sys.stderr.fileno(),  # the first line of ours is the address
+            pass_fds=[self.listening.fileno()],
+            start_new_session=True,
+        )
+
+    def ended(self) -> Iterator[tuple[int, int]]:
+        """Answer the place and the status of each that has ended."""
+        for place, server in enumerate(self.running):
+            if (status := server.poll()) is not None:
+                yield place, status
+
+    def end(self) -> None:
+        """End all of them, those that do not end by themselves with their workers."""
+        for server in self.running:
+            server.terminate()
+        for server in self.running:
+            try:
+                server.wait(GRACEFUL + 3)
+            except subprocess.TimeoutExpired:
+                os.killpg(server.pid, signal.SIGKILL)
+                server.wait()
+
+
 @contextmanager
-def _serving(options: Options, listening: socket.socket, workers: int) -> Iterator[list[subprocess.Popen[bytes]]]:
+def _serving(options: Options, listening: socket.socket, workers: int) -> Iterator[Servers]:
     """Serve in processes of their own, and end them all on the way out."""
     processes, each = (1, workers) if options.adapter in WSGI else (workers, 1)
-    servers: list[subprocess.Popen[bytes]] = []
+    servers = Servers(options, listening, each)
     try:
         for _ in range(processes):
-            servers.append(_start(options, listening, each))
+            servers.running.append(servers.start())
         yield servers
     finally:
-        _end(servers)
+        signal.signal(signal.SIGTERM, signal.SIG_IGN)
+        signal.signal(signal.SIGINT, signal.SIG_IGN)
+        servers.end()
 
 
-def _start(options: Options, listening: socket.socket, workers: int) -> subprocess.Popen[bytes]:
-    return subprocess.Popen(
-        [
-            *(sys.executable, "-m", "authcore_conformance.target_server"),
-            *(options.adapter, str(listening.fileno()), str(workers)),
-        ],
-        env={**os.environ, ENVIRONMENT: msgspec.json.encode(options).decode()},
-        stdin=subprocess.DEVNULL,
-        stdout=sys.stderr.fileno(),  # the first line of ours is the address
-        pass_fds=[listening.fileno()],
-        start_new_session=True,
-    )
-
-
-def _wait_for_answer(base_url: str, servers: list[subprocess.Popen[bytes]]) -> None:
+def _wait_for_answer(base_url: str, servers: Servers) -> None:
     until = time.monotonic() + STARTING
     while not _answers(base_url):
-        _still_running(servers)
+        for _, status in servers.ended():
+            _give_up(status)
         if time.monotonic() > until:
             sys.exit(f"target: no answer came within {STARTING:.0f} seconds.")
         time.sleep(0.05)
@@ -223,36 +254,22 @@ def _answers(base_url: str) -> bool:
         connection.close()
 
 
-def _wait_for_end(servers: list[subprocess.Popen[bytes]]) -> NoReturn:
+def _keep_up(servers: Servers) -> NoReturn:
+    """Replace those that were killed from outside, as a supervisor does; leave if one ends by itself."""
     while True:
-        _still_running(servers)
+        for place, status in servers.ended():
+            if status != -signal.SIGKILL:
+                _give_up(status)
+            servers.running[place] = servers.start()
         time.sleep(0.2)
 
 
-def _still_running(servers: list[subprocess.Popen[bytes]]) -> None:
-    for server in servers:
-        if server.poll() is not None:
-            sys.exit(f"target: a server ended with status {server.returncode}.")
-
-
-# --- and at its end ---
+def _give_up(status: int) -> NoReturn:
+    sys.exit(f"target: a server ended with status {status}.")
 
 
 def _leave(_signal: int, _frame: FrameType | None) -> NoReturn:
     sys.exit(0)
-
-
-def _end(servers: list[subprocess.Popen[bytes]]) -> None:
-    signal.signal(signal.SIGTERM, signal.SIG_IGN)
-    signal.signal(signal.SIGINT, signal.SIG_IGN)
-    for server in servers:
-        server.terminate()
-    for server in servers:
-        try:
-            server.wait(GRACEFUL + 3)
-        except subprocess.TimeoutExpired:
-            os.killpg(server.pid, signal.SIGKILL)
-            server.wait()
 
 
 if __name__ == "__main__":

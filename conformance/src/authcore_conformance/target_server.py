@@ -40,7 +40,10 @@ def serve_by_uvicorn(descriptor: int) -> None:
 
 
 def serve_by_gunicorn(descriptor: int, workers: int) -> None:
-    """Serve WSGI; each worker makes the application for itself."""
+    """Serve WSGI; each worker makes the application for itself.
+
+    Forwarding headers are not believed: by default gunicorn takes SCRIPT_NAME and the scheme from what loopback sends.
+    """
     from gunicorn.app.base import BaseApplication
 
     class Target(BaseApplication):
@@ -48,6 +51,7 @@ def serve_by_gunicorn(descriptor: int, workers: int) -> None:
             self.cfg.set("bind", f"fd://{descriptor}")
             self.cfg.set("workers", workers)
             self.cfg.set("threads", 8)
+            self.cfg.set("forwarded_allow_ips", "")
             self.cfg.set("loglevel", "warning")
             self.cfg.set("graceful_timeout", GRACEFUL)
             if "control_socket_disable" in self.cfg.settings:  # it would stand in the home folder

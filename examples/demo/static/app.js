@@ -42,6 +42,8 @@ async function showHome() {
   element("user-email").textContent = current.user.email;
   element("user-name").textContent = current.user.display_name ?? "–";
   element("user-since").textContent = when(current.user.created_at);
+  element("sessions").replaceChildren();
+  element("end-others").hidden = true;
   show("home");
   await listSessions();
 }
@@ -234,8 +236,10 @@ function confirmed() {
 }
 
 function signedOut(message) {
+  current = null;
+  history.pushState(null, "", "#sign-in"); // without "hashchange": nothing needs to be asked
+  show("sign-in");
   notify(message);
-  go("sign-in");
 }
 
 // --- buttons ---

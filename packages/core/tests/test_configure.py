@@ -417,6 +417,38 @@ def test_an_unreadable_development_secret_says_what_to_do(
         Auth(dev_mode=True).settings.keys.current("tests")
 
 
+def test_a_secret_that_cannot_be_kept_is_told(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """O1: where the folder takes no file, the sentence says why and what to pass instead."""
+    (tmp_path / "gone").mkdir()
+    monkeypatch.chdir(tmp_path / "gone")
+    made = Auth(dev_mode=True)
+    (tmp_path / "gone").rmdir()
+
+    with pytest.raises(ConfigurationError, match=r"cannot be kept in .*: No such file or directory\. Pass secret=…"):
+        made.settings.keys.current("tests")
+
+
+FULL = """
+import resource
+from authcore import Auth, ConfigurationError
+
+made = Auth(dev_mode=True)
+resource.setrlimit(resource.RLIMIT_FSIZE, (5, resource.RLIM_INFINITY))
+try:
+    made.settings.keys.current("tests")
+except ConfigurationError as error:
+    print(error)
+"""
+
+
+def test_half_a_secret_is_not_left_behind(tmp_path: Path) -> None:
+    """O1: on a full disk the file is taken away again, so that the next process makes a whole one."""
+    done = subprocess.run([sys.executable, "-c", FULL], cwd=tmp_path, capture_output=True, text=True, check=True)
+
+    assert "cannot be kept" in done.stdout
+    assert list(tmp_path.iterdir()) == []
+
+
 def test_processes_that_start_together_share_one_development_secret(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:

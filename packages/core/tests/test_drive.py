@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import inspect
+import json
 import threading
 from collections.abc import AsyncIterator, Awaitable, Callable, Coroutine
 from contextlib import asynccontextmanager
@@ -12,7 +13,7 @@ from typing import Any
 
 import pytest
 
-from authcore import Auth, Request, Tenant
+from authcore import Auth, ConfigurationError, Request, Tenant
 from authcore.backends.executors import ThreadHop
 from authcore.drive import (
     AsyncHooks,
@@ -23,6 +24,7 @@ from authcore.drive import (
     run_blocking,
     run_in_thread,
 )
+from authcore.errors import NotFound
 from authcore.services import events
 
 WHO: ContextVar[str] = ContextVar("who", default="nobody")
@@ -366,6 +368,26 @@ def test_a_blocking_core_asks_the_tenant_hook(auth: Callable[..., Auth], hook: A
     answer = core.dispatch(Request("GET", "/session", headers={"host": "north.localhost"}))
 
     assert answer.status == 200
+
+
+def test_a_hook_may_refuse_a_request(auth: Callable[..., Auth]) -> None:
+    """A host that is nobody's: the hook raises an AuthError, which is answered like any other."""
+
+    def hook(request: Request) -> Tenant:
+        raise NotFound()
+
+    answer = auth(tenant=hook).blocking_core().dispatch(Request("GET", "/session"))
+
+    assert (answer.status, json.loads(answer.body)["error"]["code"]) == (404, "not_found")
+
+
+@pytest.mark.parametrize("answered", [None, "north", Tenant(""), Tenant("n" * 65), Tenant("a\0b"), Tenant("a\nb")])
+def test_a_hook_that_answers_no_tenant_says_what_to_answer(auth: Callable[..., Auth], answered: Any) -> None:
+    """O1: what no table could hold is told to the developer, and never stored or cut."""
+    core = auth(tenant=lambda request: answered).blocking_core()
+
+    with pytest.raises(ConfigurationError, match=r"Auth\(tenant=…\) must answer"):
+        core.dispatch(Request("GET", "/session"))
 
 
 async def test_an_async_core_asks_it_on_the_loop(auth: Callable[..., Auth]) -> None:

@@ -1,6 +1,6 @@
-"""A Django project that is loaded and used before its server forks: the parent signs in, then its children do.
+"""A Django project that is loaded and used before its server forks: the parent signs up, then its children do.
 
-Argument: a folder. Prints a line of JSON: the status of each sign-in, and how many mails the processes' senders sent.
+Argument: a folder. Prints a line of JSON: what each process was answered, and whether its mail was sent.
 """
 
 from __future__ import annotations
@@ -9,6 +9,7 @@ import json
 import os
 import signal
 import sys
+import threading
 import time
 from pathlib import Path
 from typing import Any
@@ -18,9 +19,12 @@ from django.conf import settings
 from django.core.management import call_command
 from django.db import connections
 from django.urls import include, path
+from sqlalchemy import Engine, event
 
 FOLDER = Path(sys.argv[1])
 PERSON = {"password": "a passphrase of some length", "transport": "bearer"}
+sending = threading.Event()
+CHILDREN = ("child0", "child1")
 SECONDS = 30  # after which a child that hangs is ended
 urlpatterns: list[Any] = []  # filled once the settings stand
 
@@ -28,52 +32,54 @@ urlpatterns: list[Any] = []  # filled once the settings stand
 def main() -> None:
     """Use the project in the parent, in children of its fork, and in the parent again."""
     call_command("migrate", verbosity=0)
-    parent = sign_up_and_in("parent")
+    parent = ask("sign-up", "parent")
     connections.close_all()  # what Django itself asks of whoever forks
-    children = [fork(number) for number in range(2)]
+    sending.wait(10)
+    children = [fork(name) for name in CHILDREN]
     codes = [os.waitstatus_to_exitcode(os.waitpid(child, 0)[1]) for child in children]
-    again = sign_up_and_in("again")
-    print(json.dumps({"parent": parent, "children": codes, "again": again, "mails": mails(4)}))
+    again = ask("sign-in", "parent")
+    print(json.dumps({"parent": parent, "children": codes, "again": again, "mailed": wait_for("parent")}))
     connections.close_all()
 
 
-def fork(number: int) -> int:
-    """Answer the id of a child that signs in, and ends with its status less 200."""
+def pause(_connection: Any, _cursor: Any, statement: str, *_rest: Any) -> None:
+    """Hold the sender's first transaction open, so that the forks come in the middle of it."""
+    if statement.startswith("UPDATE authcore_effect") and not sending.is_set():
+        sending.set()
+        time.sleep(1)
+
+
+def fork(name: str) -> int:
+    """Answer the id of a child that signs up, fails to sign in, and ends with 0 when the mails are sent."""
     child = os.fork()
     if child:
         return child
     signal.alarm(SECONDS)
-    status = sign_up_and_in(f"child{number}")
-    mails(number + 2)
-    os._exit(0 if status == 200 else 1)
+    answers = [ask("sign-up", name), ask("sign-in", name)]
+    mailed = [wait_for(child) for child in CHILDREN]  # which the sender of either may have taken on
+    os._exit(0 if answers == [202, 401] and all(mailed) else 1)
 
 
-def sign_up_and_in(name: str) -> int:
-    """Answer the status of a sign-in, after a sign-up whose mail the process's sender sends."""
+def ask(what: str, name: str) -> int:
+    """Answer the status of a request."""
     from django.test import Client
 
     person = {**PERSON, "email": f"{name}@example.com"}
-    for step in ("sign-up", "sign-in"):
-        answer = Client().post(f"/auth/{step}", person, "application/json", headers={"origin": "http://testserver"})
+    answer = Client().post(f"/auth/{what}", person, "application/json", headers={"origin": "http://testserver"})
     return int(answer.status_code)
 
 
-def mails(number: int) -> int:
-    """Wait until so many mails are there, at most 10 seconds; answer how many there are."""
+def wait_for(name: str) -> bool:
+    """Tell whether somebody's mail is sent within 10 seconds."""
     until = time.monotonic() + 10
-    while len(sent()) < number and time.monotonic() < until:
+    while not (FOLDER / f"{name}@example.com").exists() and time.monotonic() < until:
         time.sleep(0.05)
-    return len(sent())
-
-
-def sent() -> list[Path]:
-    """Answer the mails."""
-    return list(FOLDER.glob("*.mail"))
+    return (FOLDER / f"{name}@example.com").exists()
 
 
 def keep(mail: Any) -> None:
     """Send a mail to a file."""
-    (FOLDER / f"{mail.to}.mail").touch()
+    (FOLDER / mail.to).touch()
 
 
 if __name__ == "__main__":
@@ -97,11 +103,12 @@ if __name__ == "__main__":
             "dev_mode": True,
             "secret": "0123456789abcdefghijklmnopqrstuvwxyz",
             "base_url": "http://testserver",
-            "features": [("authcore.Password", {"require_code": False})],
+            "features": ["authcore.Password"],
             "hashing": CHEAP,
             "mailer": keep,
         },
     )
     django.setup()
     urlpatterns.append(path("auth/", include("authcore_django.urls")))
+    event.listen(Engine, "after_cursor_execute", pause)
     main()

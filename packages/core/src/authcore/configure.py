@@ -240,13 +240,20 @@ def _dev_secret(path: Path) -> str:
     except FileExistsError:
         return _kept_secret(path)
     except OSError as error:
-        raise ConfigurationError(
-            f"The development secret cannot be kept in {path}: {error.strerror}. Pass secret=…."
-        ) from None
+        raise _not_kept(path, error) from None
     made = secrets.token_urlsafe(32)
-    with os.fdopen(handle, "w") as file:
-        file.write(made)
+    try:
+        with os.fdopen(handle, "w") as file:
+            file.write(made)
+    except OSError as error:
+        # Half a secret would be read by the next process, or keep it from making a whole one.
+        path.unlink(missing_ok=True)
+        raise _not_kept(path, error) from None
     return made
+
+
+def _not_kept(path: Path, error: OSError) -> ConfigurationError:
+    return ConfigurationError(f"The development secret cannot be kept in {path}: {error.strerror}. Pass secret=….")
 
 
 def _kept_secret(path: Path) -> str:

@@ -19,6 +19,9 @@ if TYPE_CHECKING:
 S = TypeVar("S")
 
 
+MAX_TENANT = 64  # characters, as its columns hold
+
+
 @dataclass(frozen=True, slots=True)
 class Tenant:
     """Whose users these are. The id, at most 64 characters, is part of every identity, challenge, limit and session.

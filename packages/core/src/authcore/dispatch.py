@@ -8,7 +8,7 @@ from typing import Any
 
 import msgspec
 
-from authcore.context import DEFAULT_TENANT, Authenticated, Context, Runtime, Tenant
+from authcore.context import DEFAULT_TENANT, MAX_TENANT, Authenticated, Context, Runtime, Tenant
 from authcore.decode import decode
 from authcore.errors import AuthError, ConfigurationError
 from authcore.http import Request, Result
@@ -64,6 +64,11 @@ async def tenant_of(runtime: Runtime, request: Request | None) -> Tenant:
     tenant = await runtime.ports.hooks.call(runtime.app.tenant, request)
     if not isinstance(tenant, Tenant):
         raise ConfigurationError("Auth(tenant=…) must answer a Tenant for every request.")
+    if not (0 < len(tenant.id) <= MAX_TENANT and tenant.id.isprintable()):
+        raise ConfigurationError(
+            f"Auth(tenant=…) must answer an id of 1 to {MAX_TENANT} printable characters; "
+            "for a request that is nobody's, raise authcore.errors.NotFound()."
+        )
     return tenant
 
 

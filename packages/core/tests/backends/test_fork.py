@@ -9,6 +9,7 @@ from pathlib import Path
 from typing import Any
 
 PRELOAD = Path(__file__).parent / "preload.py"
+PRELOADED_APPLICATION = Path(__file__).parent / "preload_app.py"
 
 
 def test_children_of_a_fork_answer(shared_url: str) -> None:
@@ -21,6 +22,23 @@ def test_children_of_a_fork_answer(shared_url: str) -> None:
     counts = [seen["count"][0] for seen in (report["parent"], *report["children"], report["again"])]
     assert counts[0] + 4 == counts[-1]
     assert sorted(counts) == list(range(counts[0], counts[0] + 5))
+
+
+def test_an_application_that_served_before_the_fork_serves_after_it(shared_url: str, tmp_path: Path) -> None:
+    """Requests, hashes and the outbox: each process has threads of its own, and every mail goes out once."""
+    letters = tmp_path / "letters"
+    report = _preload(shared_url, PRELOADED_APPLICATION, str(letters))
+
+    served = [report["parent"], *report["children"], report["again"]]
+    assert report["codes"] == [0, 0]
+    assert [seen["statuses"] for seen in served] == [[202, 202]] * 4
+    assert all(seen["sender"] for seen in served)
+    assert [child["threads"] for child in report["children"]] == [1, 1]
+    assert sorted(letters.read_text().split()) == sorted(
+        f"{name}@{where}.example"
+        for name in ("parent", "child-0", "child-1", "again")
+        for where in ("blocking", "loop")
+    )
 
 
 def test_no_two_processes_share_a_connection(postgres_url: str) -> None:
@@ -39,9 +57,9 @@ def test_a_database_in_memory_goes_on_as_a_copy() -> None:
     assert counts == [[1], [2], [2], [2], [2]]
 
 
-def _preload(url: str) -> Any:
+def _preload(url: str, program: Path = PRELOAD, *more: str) -> Any:
     # Newer Pythons warn of any fork beside threads: that it works is what is tested.
-    command = [sys.executable, "-W", "error", "-W", "ignore::DeprecationWarning", str(PRELOAD), url]
+    command = [sys.executable, "-W", "error", "-W", "ignore::DeprecationWarning", str(program), url, *more]
     ended = subprocess.run(command, capture_output=True, text=True, timeout=100, check=False)
     assert (ended.returncode, ended.stderr) == (0, "")
     return json.loads(ended.stdout)

@@ -2,8 +2,13 @@
 
 from __future__ import annotations
 
+import ast
+import os
+import shutil
+import subprocess
 import sys
 from collections.abc import Callable, Iterator
+from pathlib import Path
 from subprocess import PIPE, Popen
 from typing import Any
 
@@ -23,6 +28,8 @@ from authcore.backends.engines import parse_url
 from authcore.tables import SCHEMA, VERSION_TABLE, metadata
 
 Make = Callable[..., Backends]
+SOURCE = Path(migrations.__file__).parents[1]
+TOOL = Path(__file__).parents[4] / "tools" / "migration.py"
 
 
 @pytest.fixture
@@ -265,3 +272,29 @@ def _drop_all(engine: Engine) -> None:
     reflected = MetaData()
     reflected.reflect(engine)
     reflected.drop_all(engine)
+
+
+def test_the_shipped_migration_is_what_the_tool_writes(tmp_path: Path) -> None:
+    """What is generated is generated again: the tables, the tool and the file that ships tell one story."""
+    shutil.copytree(SOURCE, tmp_path / "authcore", ignore=shutil.ignore_patterns("__pycache__"))
+    program = f"import runpy; print(runpy.run_path({str(TOOL)!r})['_write']('0001', 'The tables'))"
+    versions = tmp_path / "authcore" / "migrations" / "versions"
+    (versions / "0001_the_tables.py").unlink()
+
+    subprocess.run(
+        [sys.executable, "-c", program],
+        env={**os.environ, "PYTHONPATH": str(tmp_path)},
+        capture_output=True,
+        check=True,
+        timeout=60,
+    )
+
+    shipped = SOURCE / "migrations" / "versions" / "0001_the_tables.py"
+    assert _statements(versions / "0001_the_tables.py") == _statements(shipped)
+
+
+def _statements(path: Path) -> list[str]:
+    """Answer what the migration does, without its docstring, its imports and its format."""
+    body = ast.parse(path.read_text(encoding="utf-8")).body
+    kept = [node for node in body[1:] if not isinstance(node, ast.Import | ast.ImportFrom)]
+    return [ast.unparse(node) for node in kept]

@@ -72,7 +72,8 @@ def test_an_absent_database_ends_no_sender(folder: Path, environment: dict[str, 
         finally:
             sender.kill()
 
-    assert "run `authcore db upgrade`" in said
+    assert "`authcore db upgrade` makes it" in said
+    assert [path.name for path in folder.iterdir()] == ["app.py"]
     assert alive
     assert sender.returncode == 0
 

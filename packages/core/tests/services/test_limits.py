@@ -11,10 +11,12 @@ from hypothesis import strategies as st
 
 from authcore import Auth, Password, Request
 from authcore.backends.kv_sql import table
-from authcore.errors import RateLimited
+from authcore.errors import RateLimited, Unavailable
 from authcore.services import limits
 from authcore.services.address import SHARED_FACTOR
 from authcore.services.limits import BUCKETS, Bucket, Hit
+from authcore.services.outbox import effects
+from authcore.services.sessions import sessions
 from authcore.testing.ports import FrozenClock
 
 PAIR = "sign_in.account_address"  # 10 in 60 s
@@ -337,3 +339,34 @@ def test_mails_to_one_mailbox_are_limited_for_strangers_too(
 
     assert statuses == [202] * 6 + [429] * 2
     assert len(made.mailer.mails) == 6
+
+
+class Away:
+    """A store of counters that nobody reaches."""
+
+    async def _refuse(self, *args: Any) -> Any:
+        raise Unavailable()
+
+    get = put = take = compare_and_swap = increment = delete = _refuse
+
+
+def test_without_its_counters_nobody_gets_in(
+    auth: Callable[..., Auth], client: Callable[..., Any], inside: Callable[[Auth], Any]
+) -> None:
+    """O2: a limiter that is away refuses with 503 and `Retry-After`: the right password makes no session."""
+    client(auth()).sign_up()
+    made = auth(key_value=Away())
+    visitor = client(made)
+    before = len(inside(made).rows(sessions))
+
+    replies = [
+        visitor.sign_in(),
+        visitor.post("/sign-up", {"email": "grace@example.com", "password": WRONG}),
+        visitor.post("/refresh", {"refresh_token": "ac1_rt_" + "A" * 43}),
+    ]
+
+    assert [(reply.status, reply.code, reply.headers["retry-after"]) for reply in replies] == [
+        (503, "unavailable", "2")
+    ] * 3
+    assert len(inside(made).rows(sessions)) == before
+    assert len(inside(made).rows(effects)) == 1
