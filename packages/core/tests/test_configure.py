@@ -171,23 +171,29 @@ def test_a_wrong_value_says_which_setting_it_is(setting: str, value: Any) -> Non
     assert len(sentence) > 30
 
 
+CODES: dict[str, list[Any]] = {
+    "code_length": [5, 13, "6", None, Weird()],
+    "code_ttl": [600, "10m", timedelta(0), timedelta(hours=2), None, Weird()],
+    "min_send_interval": [60, timedelta(0), timedelta(minutes=11), None, Weird()],
+    "max_attempts": [0, 11, "5", None, Weird()],
+    "mail_from": ["", "nobody", "a@b\r\nBcc: c@d", 5, Weird()],
+}
+
+
 @pytest.mark.parametrize(
     ("room", "setting", "value"),
     [
         (room, setting, value)
         for room, settings in {
             Password: {
+                **CODES,
                 "enabled": ["yes", None, Weird()],
                 "require_code": [1, "no"],
                 "min_length": [7, 129, "15", 15.0, None, True, Weird()],
                 "require_number": ["no", 0],
-                "code_length": [5, 13, "6", None, Weird()],
-                "code_ttl": [600, "10m", timedelta(0), timedelta(hours=2), None, Weird()],
-                "min_send_interval": [60, timedelta(0), timedelta(minutes=11), None, Weird()],
-                "max_attempts": [0, 11, "5", None, Weird()],
-                "mail_from": ["", "nobody", "a@b\r\nBcc: c@d", 5, Weird()],
             },
             Sessions: {
+                **CODES,
                 "transport": ["header", None, Weird()],
                 "grace": [10, None, Weird()],
                 "fresh": ["5m", None, Weird()],

@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+from datetime import timedelta
+
+from authcore import Password, Sessions
 from authcore_conformance.client import Client, Transport, challenge_id
 from authcore_conformance.world import EMAIL, PASSWORD, World
 
@@ -143,3 +146,27 @@ def test_half_an_answer_is_told(world: World) -> None:
 
     assert without_code.fields == {"code": "missing"}
     assert without_id.fields == {"challenge_id": "missing"}
+
+
+def test_each_mailed_code_has_values_of_its_own(world: World) -> None:
+    """S4, S5, S10: length, life, interval, attempts and sender are settings of the room that mails the code."""
+    ours = Sessions(
+        code_length=8,
+        code_ttl=timedelta(minutes=3),
+        min_send_interval=timedelta(seconds=5),
+        max_attempts=1,
+        mail_from="sessions@app.example",
+    )
+    world.start(features=[Password(mail_from="sign-up@app.example"), ours])
+    member = world.member()
+    sign_up = world.mails()[0]
+
+    challenge = member.post("/reauthenticate", {}).json["challenge"]
+    code = world.code()
+    wrong = member.post("/reauthenticate", {"challenge_id": challenge["id"], "code": world.wrong_code()})
+    late = member.post("/reauthenticate", {"challenge_id": challenge["id"], "code": code})
+
+    assert (sign_up.sender, len(sign_up.code or "")) == ("sign-up@app.example", 6)
+    assert (world.mails()[-1].sender, len(code)) == ("sessions@app.example", 8)
+    assert (challenge["resend_after"], challenge["expires_at"]) == (5, "2030-01-01T00:03:00Z")
+    assert {wrong.code, late.code} == {"invalid_challenge"}

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Awaitable, Callable, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, ClassVar, Protocol
 
@@ -39,6 +39,13 @@ def sender_address(owner: str, given: object) -> str:
             f"{owner}(mail_from={given!r}) is no address: write 'name@example.com' or 'Name <name@example.com>'."
         )
     return given
+
+
+def mails_from(owner: str, mails: Sequence[MailTemplate], sender: str | None) -> tuple[MailTemplate, ...]:
+    """Answer a room's mails with its own sender; None leaves the application's. Raise ConfigurationError."""
+    if sender is not None:
+        sender = sender_address(owner, sender)
+    return tuple(replace(mail, sender=sender) for mail in mails)
 
 
 class SignInStep(Protocol):

@@ -9,6 +9,7 @@ import pytest
 
 from authcore import Auth, ChallengeRequired, Password, Request, Sessions, SignedIn
 from authcore.errors import AuthError, InvalidChallenge, InvalidCredentials, InvalidFields
+from authcore.features.password import policy
 from authcore.features.password.errors import PasswordDisabled
 from authcore.testing.ports import FrozenClock
 
@@ -219,6 +220,23 @@ def test_a_strange_password_is_accepted_or_refused(calling: Any, auth: Callable[
             calls.password.sign_in(email=EMAIL, password=text)
     else:
         assert isinstance(calls.password.sign_in(email=EMAIL, password=text), SignedIn)
+
+
+def test_a_password_is_capped_before_it_is_normalised(
+    calling: Any, auth: Callable[..., Auth], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """A4: a caller's own decoder may let any length through; what no password can be is not even normalised."""
+    normalised: list[int] = []
+    real = policy.normalise
+    monkeypatch.setattr(policy, "normalise", lambda text: (normalised.append(len(text)), real(text))[1])
+    calls = calling(auth(Password(require_code=False)))
+    calls.password.sign_up(email=EMAIL, password="a" + "\ufdfa" * 255)
+    normalised.clear()
+
+    with pytest.raises(InvalidCredentials):
+        calls.password.sign_in(email=EMAIL, password="a" + "\ufdfa" * 255 + "\u0301" * 10_000)
+
+    assert max(normalised) <= 256
 
 
 @pytest.mark.parametrize("email", ["\ud800@example.com", "ada@exam\ud800ple.com", "ada@\x00.com", "", "@", "a@b@c"])

@@ -19,7 +19,7 @@ from authcore.tables import PERSONAL, Key, UtcDateTime, metadata
 users = Table(
     "authcore_user",
     metadata,
-    Column("id", Key(), primary_key=True),
+    Column("id", Key(), primary_key=True, info=PERSONAL),
     Column("tenant", Key(64), nullable=False),
     Column("email", String(320), nullable=True, info=PERSONAL),
     Column("email_verified_at", UtcDateTime, nullable=True, info=PERSONAL),

@@ -20,7 +20,7 @@ from sqlalchemy import Boolean, Column, Integer, Table, bindparam, delete, inser
 from sqlalchemy.engine import Connection
 
 from authcore.context import Context
-from authcore.errors import InvalidChallenge
+from authcore.errors import ConfigurationError, InvalidChallenge
 from authcore.ports import counting
 from authcore.services import limits, tokens
 from authcore.services.keys import mac
@@ -68,6 +68,42 @@ class ChallengeKind:
     min_send_interval: timedelta = timedelta(seconds=60)
     max_attempts: int = 5
     max_sends: int = 5
+
+
+def code_kind(
+    owner: str,
+    *,
+    purpose: str,
+    mail: str,
+    code_length: int,
+    code_ttl: timedelta,
+    min_send_interval: timedelta,
+    max_attempts: int,
+) -> ChallengeKind:
+    """Answer the kind of code that a room's settings ask for; raise ConfigurationError naming the room, `owner`."""
+    _number(owner, "code_length", code_length, 6, 12)
+    _number(owner, "max_attempts", max_attempts, 1, 10)
+    _time(owner, "code_ttl", code_ttl, timedelta(minutes=1), timedelta(hours=1), "timedelta(hours=1)")
+    _time(owner, "min_send_interval", min_send_interval, timedelta(seconds=1), code_ttl, "code_ttl")
+    return ChallengeKind(
+        purpose=purpose,
+        mail=mail,
+        length=code_length,
+        ttl=code_ttl,
+        min_send_interval=min_send_interval,
+        max_attempts=max_attempts,
+    )
+
+
+def _number(owner: str, name: str, value: object, least: int, most: int) -> None:
+    if type(value) is not int or not least <= value <= most:
+        raise ConfigurationError(f"{owner}({name}={value!r}) is a whole number between {least} and {most}.")
+
+
+def _time(owner: str, name: str, value: object, least: timedelta, most: timedelta, told: str) -> None:
+    if not isinstance(value, timedelta) or not least <= value <= most:
+        shortest = f"timedelta(seconds={least.seconds})"
+        raise ConfigurationError(f"{owner}({name}=…) lies between {shortest} and {told}.")
 
 
 @dataclass(frozen=True, slots=True)

@@ -21,6 +21,7 @@ from authcore.errors import ConfigurationError
 from authcore.ports import counting
 from authcore.services import events, tokens
 from authcore.services.accounts import USER_COLUMNS, user_from, users
+from authcore.services.challenges import ChallengeKind
 from authcore.services.ids import uuid7
 from authcore.services.keys import mac
 from authcore.services.point_read import PointRead
@@ -88,6 +89,7 @@ class SessionSettings:
     fresh_to_end: bool = True
     cookie_refresh: bool = False
     touch_interval: timedelta = timedelta(seconds=60)
+    reauthenticate: ChallengeKind
 
     def __post_init__(self) -> None:
         if self.transport not in ("cookie", "bearer", "both"):

@@ -7,13 +7,14 @@ from datetime import timedelta
 from pathlib import Path
 from typing import Any, ClassVar
 
-from authcore.feature import Feature, MailTemplate, Reauthentication, sender_address
+from authcore.feature import Feature, MailTemplate, Reauthentication, mails_from
 from authcore.features.password import flow
 from authcore.features.password.calls import PasswordCalls
 from authcore.features.password.routes import DISABLED, ROUTES
 from authcore.features.password.settings import PasswordSettings
 from authcore.features.password.tables import attempts, passwords
 from authcore.route import Route
+from authcore.services.challenges import code_kind
 
 _TEMPLATES = Path(__file__).parent / "templates"
 
@@ -55,16 +56,19 @@ class Password(Feature):
             require_code=require_code,
             min_length=min_length,
             require_number=require_number,
-            code_length=code_length,
-            code_ttl=code_ttl,
-            min_send_interval=min_send_interval,
-            max_attempts=max_attempts,
+            sign_up=code_kind(
+                "Password",
+                purpose="sign_up",
+                mail="sign_up",
+                code_length=code_length,
+                code_ttl=code_ttl,
+                min_send_interval=min_send_interval,
+                max_attempts=max_attempts,
+            ),
         )
         if not enabled:
             self.routes = DISABLED  # type: ignore[misc]
-        if mail_from is not None:
-            sender_address("Password", mail_from)
-            self.mails = tuple(MailTemplate(m.kind, m.name, m.folder, mail_from) for m in type(self).mails)  # type: ignore[misc]
+        self.mails = mails_from("Password", type(self).mails, mail_from)  # type: ignore[misc]
 
     def findings(self, app: Any) -> Sequence[str]:
         """Name the settings that weaken something."""

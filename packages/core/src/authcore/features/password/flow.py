@@ -6,7 +6,7 @@ from authcore.context import Context
 from authcore.errors import InvalidChallenge, InvalidCredentials, NotAuthenticated, RateLimited, field_error
 from authcore.features.password import mails, policy, store
 from authcore.features.password.errors import AccountExists, PasswordDisabled
-from authcore.features.password.settings import MAX_FAILURES, PasswordSettings
+from authcore.features.password.settings import MAX_FAILURES, MOST_LENGTH, PasswordSettings
 from authcore.http import Cookie
 from authcore.ports import PasswordMatch, PasswordMismatch
 from authcore.services import accounts, challenges, events, limits, outbox
@@ -229,6 +229,8 @@ async def _checked(ctx: Context, email: str, password: str) -> Account:
 
 async def _verify(ctx: Context, digest: str | None, password: str) -> PasswordMatch | None:
     """Answer the match, or None; an address without a digest costs the same hash (rule A2)."""
+    if len(password) > MOST_LENGTH:  # no password is so long; over HTTP the body refuses it before
+        digest, password = None, ""
     try:
         match = await ctx.hasher.verify(digest or ctx.hasher.dummy(), policy.normalise(password))
     except PasswordMismatch:

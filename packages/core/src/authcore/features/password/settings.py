@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from datetime import timedelta
 
 from authcore.errors import ConfigurationError
 from authcore.services.challenges import ChallengeKind
@@ -21,40 +20,13 @@ class PasswordSettings:
     require_code: bool
     min_length: int
     require_number: bool
-    code_length: int
-    code_ttl: timedelta
-    min_send_interval: timedelta
-    max_attempts: int
+    sign_up: ChallengeKind
 
     def __post_init__(self) -> None:
         for name in ("enabled", "require_code", "require_number"):
             if not isinstance(getattr(self, name), bool):
                 raise ConfigurationError(f"Password({name}=…) is True or False.")
-        _number("min_length", self.min_length, LEAST_LENGTH, 128)
-        _number("code_length", self.code_length, 6, 12)
-        _number("max_attempts", self.max_attempts, 1, 10)
-        if not _within(self.code_ttl, timedelta(minutes=1), timedelta(hours=1)):
-            raise ConfigurationError("Password(code_ttl=…) lies between timedelta(minutes=1) and timedelta(hours=1).")
-        if not _within(self.min_send_interval, timedelta(seconds=1), self.code_ttl):
-            raise ConfigurationError("Password(min_send_interval=…) lies between timedelta(seconds=1) and code_ttl.")
-
-    @property
-    def sign_up(self) -> ChallengeKind:
-        """Answer the kind of the code that proves an address at sign-up."""
-        return ChallengeKind(
-            purpose="sign_up",
-            mail="sign_up",
-            length=self.code_length,
-            ttl=self.code_ttl,
-            min_send_interval=self.min_send_interval,
-            max_attempts=self.max_attempts,
-        )
-
-
-def _number(name: str, value: object, least: int, most: int) -> None:
-    if type(value) is not int or not least <= value <= most:
-        raise ConfigurationError(f"Password({name}={value!r}) is a whole number between {least} and {most}.")
-
-
-def _within(value: object, least: timedelta, most: timedelta) -> bool:
-    return isinstance(value, timedelta) and least <= value <= most
+        if type(self.min_length) is not int or not LEAST_LENGTH <= self.min_length <= 128:
+            raise ConfigurationError(
+                f"Password(min_length={self.min_length!r}) is a whole number between {LEAST_LENGTH} and 128."
+            )

@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-from datetime import timedelta
-
 from authcore.context import Authenticated, Context
 from authcore.errors import (
     AmbiguousCredentials,
@@ -32,7 +30,6 @@ from authcore.services.sessions import (
 )
 from authcore.services.sign_in import ChallengeRequired, Proof, SignedIn
 
-REAUTHENTICATE = ChallengeKind(purpose="reauthenticate", mail="reauthenticate", ttl=timedelta(minutes=10))
 MAIL = Proof(("email",))
 
 
@@ -271,7 +268,7 @@ async def _by_secret(ctx: Context, field: str, secret: str) -> Proof:
 
 async def _by_code(ctx: Context, challenge_id: str, code: str) -> Proof:
     binding, subject = transport.binding_of(ctx), _subject(_who(ctx))
-    attempt = await challenges.attempt(ctx, REAUTHENTICATE, challenge_id, code, binding=binding, subject=subject)
+    attempt = await challenges.attempt(ctx, _kind(ctx), challenge_id, code, binding=binding, subject=subject)
     if not isinstance(await ctx.db.write(challenges.spend, attempt), Spent):
         raise InvalidChallenge()
     return MAIL
@@ -287,14 +284,14 @@ async def _start(ctx: Context, who: Authenticated) -> ChallengeRequired:
 
 
 async def _pending(ctx: Context, who: Authenticated, binding: str | None) -> Challenge | None:
-    found = await ctx.db.read(challenges.pending, ctx.tenant.id, REAUTHENTICATE, _subject(who), ctx.now())
+    found = await ctx.db.read(challenges.pending, ctx.tenant.id, _kind(ctx), _subject(who), ctx.now())
     return next((challenge for challenge in found if binding is None or binding in challenge.bindings), None)
 
 
 async def _made(ctx: Context, who: Authenticated, email: str, binding: str | None) -> Challenge:
     made = challenges.draft(
         ctx,
-        REAUTHENTICATE,
+        _kind(ctx),
         subject=_subject(who),
         recipient=email,
         payload={},
@@ -315,6 +312,10 @@ async def _again(ctx: Context, challenge: Challenge) -> Challenge:
         return challenge
     outbox.wake(ctx)
     return fresh
+
+
+def _kind(ctx: Context) -> ChallengeKind:
+    return ctx.settings(SessionSettings).reauthenticate
 
 
 def _subject(who: Authenticated) -> str:
