@@ -92,7 +92,9 @@ def test_the_readme_s_lines_install_from_a_checkout_and_from_wheels(tmp_path: Pa
                 first_on_path=python.parent,
                 UV_NO_BUILD_ISOLATION="1",
                 UV_PYTHON=sys.executable,
+                PIP_LOG=str(tmp_path / place / "pip.log"),
             )
+        assert "authcore" not in looked_up(tmp_path / place / "pip.log")
         walk(python, "Flask", tmp_path / place, installed=place == "built")
 
 
@@ -179,8 +181,17 @@ def empty(folder: Path) -> Path:
 
 
 def install(python: Path, *wanted: str) -> None:
-    """Install by plain pip."""
-    run(str(python), "-m", "pip", "install", "-q", "--disable-pip-version-check", *wanted, cwd=python.parent)
+    """Install by plain pip, which must look for nothing called authcore."""
+    log = python.parent / "pip.log"
+    run(str(python), "-m", "pip", "install", "-q", *wanted, cwd=python.parent, PIP_LOG=str(log))
+    assert "authcore" not in looked_up(log)
+
+
+def looked_up(log: Path) -> set[str]:
+    """Answer the names whose versions pip searched in the index, by the first part of each."""
+    names = set(re.findall(r"location\(s\) to search for versions of (\w+)", log.read_text(encoding="utf-8")))
+    assert names, "pip's log no longer says what it searched"
+    return names
 
 
 def wheel(dist: Path, name: str) -> Path:

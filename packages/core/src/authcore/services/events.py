@@ -7,6 +7,7 @@ from dataclasses import dataclass
 from datetime import datetime
 from typing import Any
 
+import msgspec
 from sqlalchemy import Column, Table, insert
 from sqlalchemy.engine import Connection
 
@@ -31,75 +32,65 @@ events = Table(
 _INSERT = insert(events)
 
 
-@dataclass(frozen=True, slots=True)
-class Event:
+class Event(msgspec.Struct, frozen=True):
     """Something that happened at `at`, in a tenant."""
 
     tenant: str
     at: datetime
 
 
-@dataclass(frozen=True, slots=True)
-class Registered(Event):
+class Registered(Event, frozen=True):
     """A user was made."""
 
     user: User
 
 
-@dataclass(frozen=True, slots=True)
-class Verified(Event):
+class Verified(Event, frozen=True):
     """A user's address was proven."""
 
     user: User
 
 
-@dataclass(frozen=True, slots=True)
-class Attempting(Event):
+class Attempting(Event, frozen=True):
     """Somebody tries to sign in."""
 
     email: str
 
 
-@dataclass(frozen=True, slots=True)
-class Failed(Event):
+class Failed(Event, frozen=True):
     """A sign-in was refused."""
 
     email: str
 
 
-@dataclass(frozen=True, slots=True)
-class Lockout(Event):
+class Lockout(Event, frozen=True):
     """A sign-in was refused because of too many attempts."""
 
     email: str
 
 
-@dataclass(frozen=True, slots=True)
-class Login(Event):
+class Login(Event, frozen=True):
     """A session was made."""
 
     user: User
     session_id: str
 
 
-@dataclass(frozen=True, slots=True)
-class Logout(Event):
+class Logout(Event, frozen=True):
     """A user ended the session that asked."""
 
     user_id: str
     session_id: str
 
 
-@dataclass(frozen=True, slots=True)
-class SessionsEnded(Event):
+class SessionsEnded(Event, frozen=True):
     """Sessions of a user were ended from elsewhere."""
 
     user_id: str
     count: int
 
 
-@dataclass(frozen=True, slots=True)
-class RefreshReused(Event):
+class RefreshReused(Event, frozen=True):
     """A replaced refresh token was presented: its family has ended."""
 
     user_id: str
