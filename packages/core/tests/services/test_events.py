@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import logging
 from collections.abc import Callable
-from dataclasses import FrozenInstanceError
 from datetime import timedelta
 from typing import Any
 
@@ -189,5 +188,5 @@ def test_an_event_does_not_change() -> None:
     """What one listener gets, the next one gets as well."""
     event = events.Failed("default", FrozenClock().now(), "ada@example.com")
 
-    with pytest.raises(FrozenInstanceError):
+    with pytest.raises(AttributeError):
         event.email = "eve@example.com"  # type: ignore[misc]
