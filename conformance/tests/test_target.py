@@ -242,6 +242,16 @@ def test_a_killed_target_leaves_no_worker(targets: Targets, adapter: str) -> Non
     eventually(lambda: not alive(servers))
 
 
+def test_a_server_whose_target_is_gone_ends() -> None:
+    """A target killed while a server still starts leaves none behind: the server looks who its parent is."""
+    command = (sys.executable, "-m", "authcore_conformance.target_server", "fastapi", "0", "1", str(os.getppid()))
+
+    done = subprocess.run(command, stdin=subprocess.DEVNULL, capture_output=True, text=True, timeout=WAIT, check=False)
+
+    assert (done.returncode, done.stdout) == (1, "")
+    assert done.stderr == "target: the process that started this server has ended.\n"
+
+
 @pytest.mark.parametrize("adapter", ADAPTERS)
 def test_killed_servers_are_replaced(targets: Targets, adapter: str) -> None:
     """Killed outright, servers and workers are replaced by others that know every session, on the same address."""

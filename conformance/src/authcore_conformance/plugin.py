@@ -21,7 +21,7 @@ DATABASES = ("sqlite", "postgresql")
 _drivers = pytest.StashKey[dict[str, "Driver"]]()
 
 pytest.register_assert_rewrite(
-    "authcore_conformance.client", "authcore_conformance.world", "authcore_conformance.scenes"
+    "authcore_conformance.client", "authcore_conformance.world", "authcore_conformance.scenarios"
 )
 
 

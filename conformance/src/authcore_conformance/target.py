@@ -191,7 +191,7 @@ class Servers:
         return subprocess.Popen(
             [
                 *(sys.executable, "-m", "authcore_conformance.target_server"),
-                *(self.options.adapter, str(self.listening.fileno()), str(self.workers)),
+                *(self.options.adapter, str(self.listening.fileno()), str(self.workers), str(os.getpid())),
             ],
             env={**os.environ, ENVIRONMENT: msgspec.json.encode(self.options).decode()},
             stdin=subprocess.DEVNULL,

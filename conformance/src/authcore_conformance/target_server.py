@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import ctypes
+import os
 import signal
 import socket
 import sys
@@ -16,19 +17,22 @@ PR_SET_PDEATHSIG = 1  # prctl(2)
 
 
 def main() -> None:
-    """Serve: `python -m authcore_conformance.target_server ADAPTER DESCRIPTOR WORKERS`."""
-    adapter, descriptor, workers = sys.argv[1], int(sys.argv[2]), int(sys.argv[3])
-    end_with_parent()
+    """Serve: `python -m authcore_conformance.target_server ADAPTER DESCRIPTOR WORKERS PARENT`."""
+    adapter = sys.argv[1]
+    descriptor, workers, parent = map(int, sys.argv[2:])
+    end_with_parent(parent)
     if adapter in WSGI:
         serve_by_gunicorn(descriptor, workers)
     else:
         serve_by_uvicorn(descriptor)
 
 
-def end_with_parent() -> None:
+def end_with_parent(parent: int) -> None:
     """Let the kernel end this process when its parent is killed, so that no worker is left behind (Linux alone)."""
     if sys.platform == "linux":
         ctypes.CDLL(None).prctl(PR_SET_PDEATHSIG, signal.SIGKILL)
+    if os.getppid() != parent:  # it was killed before the kernel was asked
+        sys.exit("target: the process that started this server has ended.")
 
 
 def serve_by_uvicorn(descriptor: int) -> None:
@@ -46,6 +50,8 @@ def serve_by_gunicorn(descriptor: int, workers: int) -> None:
     """
     from gunicorn.app.base import BaseApplication
 
+    parent = os.getpid()
+
     class Target(BaseApplication):
         def load_config(self) -> None:
             self.cfg.set("bind", f"fd://{descriptor}")
@@ -58,7 +64,7 @@ def serve_by_gunicorn(descriptor: int, workers: int) -> None:
                 self.cfg.set("control_socket_disable", True)
 
         def load(self) -> Any:
-            end_with_parent()
+            end_with_parent(parent)
             return application()
 
     Target().run()

@@ -1,10 +1,13 @@
 """Reading bodies: the cap, chunked bodies, those that break off, and those that a middleware has read before."""
 
+import asyncio
 import io
 import json
+import threading
 from typing import Any
 
 import pytest
+from sqlalchemy import Engine, event
 
 CAP = 64 * 1024
 JSON = [("Host", "testserver"), ("Origin", "http://testserver"), ("Content-Type", "application/json")]
@@ -113,3 +116,33 @@ def test_repeated_headers_reach_the_core_apart(ask: Ask) -> None:
     answer = ask("GET", "/auth/me", headers)
 
     assert answer.code == (400, "ambiguous_credentials")
+
+
+async def test_a_client_that_goes_away_undoes_nothing(project: str, declare: Declare) -> None:
+    """Django cancels a view when its client hangs up: what the worker has begun, such as a count, is committed."""
+    from asgiref.sync import sync_to_async
+    from asgiref.testing import ApplicationCommunicator
+    from django.apps import apps
+    from django.core.handlers.asgi import ASGIHandler
+
+    declare(database_alias=project, hashing=None)  # a hash that takes its time
+    body = json.dumps({"email": "ada@example.com", "password": "a passphrase of some length"}).encode()
+    headers = [(b"host", b"testserver"), (b"content-type", b"application/json")]
+    scope = {"type": "http", "method": "POST", "path": "/auth/sign-in", "query_string": b"", "headers": headers}
+    attempts = apps.get_model("authcore", "Attempt")._base_manager.using(project)
+    begun = threading.Event()
+
+    def note(*_statement: Any) -> None:
+        begun.set()
+
+    client = ApplicationCommunicator(ASGIHandler(), {**scope, "asgi": {"version": "3.0"}, "client": ("203.0.113.9", 1)})
+    event.listen(Engine, "before_cursor_execute", note)
+    try:
+        await client.send_input({"type": "http.request", "body": body})
+        await asyncio.to_thread(begun.wait, 10)
+        await client.send_input({"type": "http.disconnect"})
+        await client.wait()
+    finally:
+        event.remove(Engine, "before_cursor_execute", note)
+
+    assert await sync_to_async(lambda: [row.failures for row in attempts.all()])() == [1]

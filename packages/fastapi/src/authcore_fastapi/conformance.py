@@ -9,13 +9,13 @@ import asyncio
 from collections.abc import Mapping
 from types import MappingProxyType
 from typing import Any
-from urllib.parse import unquote_to_bytes
 
 from fastapi import Depends, FastAPI
 
 from authcore import Auth
 from authcore.errors import Conflict
 from authcore_conformance.driver import Build, HttpRequest, HttpResponse, Mode
+from authcore_conformance.servers import call_asgi
 from authcore_fastapi import AuthCore, CurrentUser, OptionalUser, require
 
 
@@ -35,7 +35,7 @@ class FastAPIDriver:
 
     def send(self, request: HttpRequest) -> HttpResponse:
         """Answer what the application answers."""
-        return self._runner.run(_call(self._app, request))
+        return self._runner.run(call_asgi(self._app, request))
 
     def stop(self) -> None:
         """Close the loop, the connections and the threads."""
@@ -75,40 +75,3 @@ async def _open(user: OptionalUser, again: OptionalUser) -> dict[str, Any]:
 
 async def _raise() -> None:
     raise Conflict()
-
-
-async def _call(app: FastAPI, request: HttpRequest) -> HttpResponse:
-    sent: list[Any] = []
-
-    async def receive() -> Any:
-        return {"type": "http.request", "body": request.body, "more_body": False}
-
-    async def send(message: Any) -> None:
-        sent.append(message)
-
-    await app(_scope(request), receive, send)
-    headers = tuple((name.decode("latin-1"), value.decode("latin-1")) for name, value in sent[0]["headers"])
-    body = b"".join(message.get("body", b"") for message in sent[1:])
-    return HttpResponse(sent[0]["status"], headers, b"" if request.method == "HEAD" else body)
-
-
-def _scope(request: HttpRequest) -> dict[str, Any]:
-    path, _, query = request.target.partition("?")
-    headers = [(name.lower().encode("latin-1"), value.encode("latin-1")) for name, value in request.headers]
-    if request.body:
-        headers.append((b"content-length", b"%d" % len(request.body)))
-    on_unix = request.peer == "unix"
-    return {
-        "type": "http",
-        "asgi": {"version": "3.0", "spec_version": "2.4"},
-        "http_version": "1.1",
-        "scheme": "https",
-        "method": request.method,
-        "path": unquote_to_bytes(path).decode("utf-8", "replace"),
-        "raw_path": path.encode("ascii"),
-        "query_string": query.encode("ascii"),
-        "headers": headers,
-        "client": None if on_unix else (request.peer, 12345),
-        "server": ("/run/app.sock", None) if on_unix else ("app.example", 443),
-        "state": {},
-    }
