@@ -2,12 +2,12 @@
 
 from collections.abc import Callable
 from datetime import timedelta
-from typing import Any
+from typing import Annotated, Any
 
 import pytest
 from litestar import Litestar, Request, get, post
 from litestar.exceptions import WebSocketDisconnect
-from litestar.params import JSONBody
+from litestar.params import Body
 from litestar.response import Response
 from litestar.testing import TestClient
 
@@ -208,7 +208,7 @@ def test_the_middleware_looks_up_where_the_application_puts_it(auth: Auth, sign_
 def test_calls_make_flows_of_the_applications_own(declare: Callable[..., Auth]) -> None:
     """A handler signs people in by a Python call, and hands its cookies on."""
 
-    async def enter(data: JSONBody[dict[str, str]], current_calls: CurrentCalls) -> Response[dict[str, str]]:
+    async def enter(data: Annotated[dict[str, str], Body()], current_calls: CurrentCalls) -> Response[dict[str, str]]:
         outcome = await current_calls.password.sign_in(
             email=data["email"], password=data["password"], transport="cookie"
         )
@@ -234,7 +234,9 @@ def test_calls_make_flows_of_the_applications_own(declare: Callable[..., Auth]) 
 
 def test_a_dependency_of_the_application_keeps_its_name(auth: Auth) -> None:
     """An application that has a `current_user` of its own keeps it."""
-    from litestar.di import NamedDependency, Provide
+    from litestar.di import Provide
+
+    from authcore_litestar.guards import NamedDependency
 
     async def own_user() -> str:
         return "somebody else"
