@@ -7,12 +7,9 @@ own connection to the suite's database.
 from __future__ import annotations
 
 import asyncio
-import io
-import sys
 from collections.abc import Mapping
 from types import MappingProxyType
 from typing import Any
-from urllib.parse import unquote_to_bytes
 
 import django
 from django.conf import settings
@@ -28,6 +25,7 @@ from sqlalchemy import make_url
 from authcore import Auth
 from authcore.errors import Conflict
 from authcore_conformance.driver import Build, HttpRequest, HttpResponse, Mode
+from authcore_conformance.servers import call_asgi, call_wsgi
 
 ALIAS = "authcore_suite"
 
@@ -63,15 +61,7 @@ class DjangoWsgiDriver:
 
     def send(self, request: HttpRequest) -> HttpResponse:
         """Answer what the project answers."""
-        started: list[Any] = []
-
-        def start(status: str, headers: Any, _failure: Any = None) -> Any:
-            started.extend((status, headers))
-
-        response = self._wsgi(_environ(request), start)
-        body = b"".join(response)
-        response.close()
-        return HttpResponse(int(started[0][:3]), tuple(started[1]), b"" if request.method == "HEAD" else body)
+        return call_wsgi(self._wsgi, request)
 
     def stop(self) -> None:
         """Close the connections and threads, and bring the settings back."""
@@ -111,7 +101,7 @@ class DjangoAsgiDriver(DjangoWsgiDriver):
 
     def send(self, request: HttpRequest) -> HttpResponse:
         """Answer what the project answers."""
-        return self._runner.run(_call(self._asgi, request))
+        return self._runner.run(call_asgi(self._asgi, request))
 
     def stop(self) -> None:
         """Close the loop as well."""
@@ -164,72 +154,4 @@ def _database(text: str) -> dict[str, Any]:
         "HOST": url.host or "",
         "PORT": url.port or "",
         "OPTIONS": dict(url.query),
-    }
-
-
-def _environ(request: HttpRequest) -> dict[str, Any]:
-    target, _, query = request.target.partition("?")
-    return {
-        "REQUEST_METHOD": request.method,
-        "SCRIPT_NAME": "",
-        "PATH_INFO": unquote_to_bytes(target).decode("latin-1"),
-        "QUERY_STRING": query,
-        "SERVER_NAME": "app.example",
-        "SERVER_PORT": "443",
-        "SERVER_PROTOCOL": "HTTP/1.1",
-        "REMOTE_ADDR": "" if request.peer == "unix" else request.peer,
-        "wsgi.url_scheme": "https",
-        "wsgi.input": io.BytesIO(request.body),
-        "wsgi.errors": sys.stderr,
-        **_header_keys(request),
-    }
-
-
-def _header_keys(request: HttpRequest) -> dict[str, str]:
-    """Answer the headers as WSGI servers hand them over: repeated ones joined, names with an underscore dropped."""
-    found: dict[str, str] = {"CONTENT_LENGTH": str(len(request.body))} if request.body else {}
-    for name, value in request.headers:
-        key = name.upper().replace("-", "_")
-        key = key if key == "CONTENT_TYPE" else f"HTTP_{key}"
-        if "_" not in name:
-            found[key] = f"{found[key]},{value}" if key in found else value
-    return found
-
-
-async def _call(app: ASGIHandler, request: HttpRequest) -> HttpResponse:
-    sent: list[Any] = []
-    body = iter([{"type": "http.request", "body": request.body, "more_body": False}])
-
-    async def receive() -> Any:
-        for message in body:
-            return message
-        return await asyncio.Event().wait()  # the client stays, until Django looks no more
-
-    async def send(message: Any) -> None:
-        sent.append(message)
-
-    await app(_scope(request), receive, send)
-    headers = tuple((name.decode("latin-1"), value.decode("latin-1")) for name, value in sent[0]["headers"])
-    content = b"".join(message.get("body", b"") for message in sent[1:])
-    return HttpResponse(sent[0]["status"], headers, b"" if request.method == "HEAD" else content)
-
-
-def _scope(request: HttpRequest) -> dict[str, Any]:
-    target, _, query = request.target.partition("?")
-    headers = [(name.lower().encode("latin-1"), value.encode("latin-1")) for name, value in request.headers]
-    if request.body:
-        headers.append((b"content-length", b"%d" % len(request.body)))
-    on_unix = request.peer == "unix"
-    return {
-        "type": "http",
-        "asgi": {"version": "3.0", "spec_version": "2.4"},
-        "http_version": "1.1",
-        "scheme": "https",
-        "method": request.method,
-        "path": unquote_to_bytes(target).decode("utf-8", "replace"),
-        "raw_path": target.encode("ascii"),
-        "query_string": query.encode("ascii"),
-        "headers": headers,
-        "client": None if on_unix else (request.peer, 12345),
-        "server": ("/run/app.sock", None) if on_unix else ("app.example", 443),
     }
