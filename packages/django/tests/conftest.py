@@ -13,13 +13,16 @@ from urllib.parse import unquote, unquote_to_bytes
 
 import django
 import pytest
-from sqlalchemy import Engine, NullPool, create_engine, event, text
+from sqlalchemy import NullPool, create_engine, text
 from sqlalchemy.exc import OperationalError
+
+from authcore.testing import fixtures
 
 sys.path.insert(0, str(Path(__file__).parent / "project"))
 os.environ["DJANGO_SETTINGS_MODULE"] = "authcore_project.settings"
 django.setup()
 
+lookups = fixtures.lookups
 PASSWORD = "a passphrase of some length"
 ORIGIN = "http://testserver"
 Headers = Sequence[tuple[str, str]]
@@ -316,17 +319,3 @@ def sign_up(post: Callable[..., Answer]) -> Callable[..., tuple[str, str]]:
         return "Cookie", made.all("Set-Cookie")[0].partition(";")[0]
 
     return sign_up
-
-
-@pytest.fixture
-def lookups() -> Iterator[list[str]]:
-    """Collect the statements that ask whose a credential is."""
-    seen: list[str] = []
-
-    def note(_conn: Any, _cursor: Any, statement: str, *_rest: Any) -> None:
-        if statement.startswith("SELECT") and "authcore_access" in statement:
-            seen.append(statement)
-
-    event.listen(Engine, "before_cursor_execute", note)
-    yield seen
-    event.remove(Engine, "before_cursor_execute", note)

@@ -2,25 +2,22 @@
 
 import json
 from collections.abc import Awaitable, Callable, Iterator, Sequence
-from pathlib import Path
 from typing import Any
 from urllib.parse import unquote
 
 import pytest
 from litestar import Litestar, Request, WebSocket, get, post, websocket
 from litestar.testing import TestClient
-from sqlalchemy import Engine, event
 
-from authcore import Auth, Password, User
-from authcore.backends.argon2 import CHEAP
-from authcore.backends.mail import MemoryMailer
+from authcore import Auth, User
 from authcore.errors import Conflict
+from authcore.testing import fixtures
 from authcore_litestar import AuthCore, CurrentSession, CurrentUser, OptionalUser, require
 
+auth, declare, lookups = fixtures.auth, fixtures.declare, fixtures.lookups
 PASSWORD = "a passphrase of some length"
 ORIGIN = {"Origin": "http://app.localhost"}
 
-Declare = Callable[..., Auth]
 Client = TestClient[Litestar]
 
 
@@ -81,33 +78,9 @@ OWN = [hello, me, open_to_all, act, hook, mfa, twice, raising, ws, ws_user]
 
 
 @pytest.fixture
-def declare(tmp_path: Path) -> Iterator[Declare]:
-    """Answer a way to declare an Auth over a file of its own; all are closed at the end."""
-    made: list[Auth] = []
-
-    def make(**settings: Any) -> Auth:
-        base = {
-            "dev_mode": True,
-            "secret": "0123456789abcdefghijklmnopqrstuvwxyz",
-            "base_url": "http://app.localhost",
-            "database": f"sqlite:///{tmp_path}/{len(made)}.db",
-            "features": [Password(require_code=False)],
-            "hashing": CHEAP,
-            "mailer": MemoryMailer(),
-            "outbox": "external",
-        }
-        made.append(Auth(**{**base, **settings}))
-        return made[-1]
-
-    yield make
-    for auth in made:
-        auth.dispose()
-
-
-@pytest.fixture
-def auth(declare: Declare) -> Auth:
-    """Answer a declaration whose sign-up makes a session at once."""
-    return declare()
+def auth_settings() -> dict[str, Any]:
+    """Answer the origin that Litestar's test client can be told to send from."""
+    return {"base_url": "http://app.localhost"}
 
 
 @pytest.fixture
@@ -137,20 +110,6 @@ def sign_up() -> SignUp:
         return dict(answer.json())
 
     return sign_up
-
-
-@pytest.fixture
-def lookups() -> Iterator[list[str]]:
-    """Collect the statements that ask whose a credential is."""
-    seen: list[str] = []
-
-    def note(_conn: Any, _cursor: Any, statement: str, *_rest: Any) -> None:
-        if statement.startswith("SELECT") and "authcore_access" in statement:
-            seen.append(statement)
-
-    event.listen(Engine, "before_cursor_execute", note)
-    yield seen
-    event.remove(Engine, "before_cursor_execute", note)
 
 
 class Answer:
