@@ -14,6 +14,7 @@ from typing import Any
 import pytest
 
 from authcore import Auth, ConfigurationError, Request, Tenant
+from authcore.backends.argon2 import HashParameters
 from authcore.backends.executors import ThreadHop
 from authcore.drive import (
     AsyncHooks,
@@ -408,16 +409,43 @@ async def test_an_async_core_asks_it_on_the_loop(auth: Callable[..., Auth]) -> N
     assert hop.hops == 2
 
 
-async def test_a_request_without_hooks_is_one_hop(auth: Callable[..., Auth]) -> None:
-    """A sign-up, with all its statements and its hash, is one hop."""
+@pytest.mark.parametrize(
+    ("path", "fields", "status", "hops"),
+    [
+        ("/refresh", {"refresh_token": "ac1_rt_" + "A" * 43}, 401, 1),
+        ("/sign-up", {"email": "ada@example.com", "password": "three quiet herons wade"}, 202, 2),
+    ],
+)
+async def test_a_request_is_one_hop_and_one_more_after_a_hash(
+    auth: Callable[..., Auth], path: str, fields: dict[str, str], status: int, hops: int
+) -> None:
+    """However many statements a request runs; while it waits for a hash it holds no worker."""
     hop = Counted()
-    body = b'{"email": "ada@example.com", "password": "three quiet herons wade"}'
-    request = Request("POST", "/sign-up", body, {"content-type": "application/json"}, "203.0.113.7")
+    request = Request("POST", path, json.dumps(fields).encode(), {"content-type": "application/json"}, "203.0.113.7")
 
     answer = await auth().async_core(hop).dispatch(request)
 
-    assert answer.status == 202
-    assert hop.hops == 1
+    assert (answer.status, hop.hops) == (status, hops)
+
+
+async def test_a_flood_of_sign_ins_is_refused_at_once_and_delays_nobody_else(auth: Callable[..., Auth]) -> None:
+    """A7: what could not be hashed in time is a 503 before anything has waited, and a request without a hash passes."""
+    core = auth(hashing=HashParameters(memory_kib=65536, time_cost=3), limits=False).async_core()
+    body = b'{"email": "ada@example.com", "password": "three quiet herons wade"}'
+    request = Request("POST", "/sign-in", body, {"content-type": "application/json"}, "203.0.113.7")
+    await core.dispatch(request)  # the pace is measured, the tables are made
+
+    flood = [asyncio.create_task(core.dispatch(request)) for _ in range(120)]
+    await asyncio.sleep(0)
+    session = await core.dispatch(Request("GET", "/session", peer="203.0.113.7"))
+    waiting = sum(not sign_in.done() for sign_in in flood)
+    answers = await asyncio.gather(*flood)
+
+    statuses = [answer.status for answer in answers]
+    assert session.status == 200
+    assert waiting > 5
+    assert set(statuses) == {401, 503}
+    assert all("Retry-After" in dict(answer.headers) for answer in answers if answer.status == 503)
 
 
 @pytest.mark.parametrize("kind", ["sync", "async", "waiting"])

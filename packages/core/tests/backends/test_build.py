@@ -15,7 +15,7 @@ import pytest
 from sqlalchemy import MetaData
 
 from authcore.backends import engines
-from authcore.backends.argon2 import AsyncHasher, BlockingHasher
+from authcore.backends.argon2 import AsyncHasher, BlockingHasher, ThreadHasher
 from authcore.backends.build import Backends, DatabaseSource
 from authcore.backends.database import AsyncDatabase, BlockingDatabase
 from authcore.backends.inline import InlineReads
@@ -30,13 +30,13 @@ Make = Callable[..., Backends]
 
 
 def test_each_drive_gets_its_sides(make: Make) -> None:
-    """BLOCKING and THREADS share blocking sides, ASYNCIO has sides that await; hooks differ between all three."""
+    """BLOCKING and THREADS share blocking sides, ASYNCIO has sides that await; hooks and hashing differ."""
     backends = make("postgresql://127.0.0.1/none")
 
     kinds = {drive: _kinds(backends.ports(drive)) for drive in Drive}
 
     assert kinds[Drive.BLOCKING] == (BlockingDatabase, BlockingHasher, BlockingHttp, BlockingHooks)
-    assert kinds[Drive.THREADS] == (BlockingDatabase, BlockingHasher, BlockingHttp, ThreadHooks)
+    assert kinds[Drive.THREADS] == (BlockingDatabase, ThreadHasher, BlockingHttp, ThreadHooks)
     assert kinds[Drive.ASYNCIO] == (AsyncDatabase, AsyncHasher, AsyncHttp, AsyncHooks)
 
 

@@ -170,7 +170,11 @@ def test_the_list_is_what_the_tool_makes(copy: Path) -> None:
     assert target.read_bytes() == LISTED.read_bytes()
 
 
-@pytest.mark.parametrize("wrong", [b"passwordpassword", LISTED.read_bytes() + b"\n", b"", None])
+@pytest.mark.parametrize(
+    "wrong",
+    [b"passwordpassword", LISTED.read_bytes() + b"\n", b"", None],
+    ids=["another", "a line more", "empty", "missing"],
+)
 def test_a_list_that_differs_fails_the_check(copy: Path, wrong: bytes | None) -> None:
     """A list that was cut, edited, emptied or lost makes the check fail, saying what to run and writing nothing."""
     target = copy / LISTED.relative_to(ROOT)

@@ -15,6 +15,7 @@ from functools import partial
 from typing import TYPE_CHECKING, Any, TypeVar
 
 from authcore.backends import fork
+from authcore.drive import ThreadHooks
 from authcore.errors import ConfigurationError, Overloaded
 from authcore.ports import PasswordMatch, PasswordMismatch, Randomness
 
@@ -210,6 +211,24 @@ class AsyncHasher(_Hashing):
     async def verify(self, digest: str, password: str) -> PasswordMatch:
         """Answer what is known of a right password; raise PasswordMismatch or Overloaded."""
         return await asyncio.wrap_future(self._verify(digest, password))
+
+
+class ThreadHasher(AsyncHasher):
+    """ports.Hasher for flows in worker threads: a flow leaves its worker for as long as it waits for a hash.
+
+    So the pool counts every flow that waits, and refuses what would wait too long, and no request without a hash
+    stands in line behind one that has.
+    """
+
+    async def hash(self, password: str, salt: bytes | None = None) -> str:
+        """Answer the encoded digest; raise Overloaded."""
+        digest: str = await ThreadHooks().call(super().hash, password, salt)
+        return digest
+
+    async def verify(self, digest: str, password: str) -> PasswordMatch:
+        """Answer what is known of a right password; raise PasswordMismatch or Overloaded."""
+        match: PasswordMatch = await ThreadHooks().call(super().verify, digest, password)
+        return match
 
 
 def _bytes(password: str) -> bytes:

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 
 from sqlalchemy.engine import URL, Engine
 
-from authcore.backends.argon2 import STANDARD, AsyncHasher, BlockingHasher, HashParameters, HashPool
+from authcore.backends.argon2 import STANDARD, AsyncHasher, BlockingHasher, HashParameters, HashPool, ThreadHasher
 from authcore.backends.executors import ThreadHop
 from authcore.backends.inline import InlineReads
 from authcore.backends.kv_memory import MemoryKeyValue
@@ -119,10 +119,14 @@ class Backends:
         )
 
     def _hasher(self, drive: Drive) -> Hasher:
-        kind = AsyncHasher if drive is Drive.ASYNCIO else BlockingHasher
-        return kind(self._pool, self._plan.hashing, self._plan.random)
+        return _HASHERS[drive](self._pool, self._plan.hashing, self._plan.random)
 
 
+_HASHERS: dict[Drive, type[BlockingHasher] | type[AsyncHasher]] = {
+    Drive.BLOCKING: BlockingHasher,
+    Drive.THREADS: ThreadHasher,
+    Drive.ASYNCIO: AsyncHasher,
+}
 _HOOKS: dict[Drive, Callable[[], Hooks]] = {
     Drive.BLOCKING: BlockingHooks,
     Drive.THREADS: ThreadHooks,
