@@ -6,6 +6,7 @@ import hashlib
 import os
 import re
 import sys
+import threading
 from collections.abc import Awaitable, Callable
 from contextlib import suppress
 from dataclasses import dataclass, field
@@ -25,6 +26,7 @@ if TYPE_CHECKING:
 
 _CONTROL = re.compile(r"[\x00-\x1f\x7f-\x9f\u2028\u2029]+")
 Security = Literal["starttls", "tls", "none"]
+_SECURITIES = ("starttls", "tls", "none")
 
 
 class ConsoleMailer:
@@ -94,9 +96,28 @@ class SmtpMailer:
     context: ssl.SSLContext | None = field(default=None, repr=False)
 
     def __post_init__(self) -> None:
-        """Raise ConfigurationError for a password that would travel in the clear."""
-        if self.security == "none" and self.password is not None:
-            raise ConfigurationError('SmtpMailer has a password without TLS: write security="starttls" or "tls".')
+        """Raise ConfigurationError for a setting that cannot work, or credentials that would travel in the clear."""
+        if self.security not in _SECURITIES:
+            raise ConfigurationError("SmtpMailer(security=…) is one of 'starttls', 'tls' and 'none'.")
+        if not isinstance(self.host, str) or not self.host.strip() or _CONTROL.search(self.host):
+            raise ConfigurationError("SmtpMailer(host=…) is the name of a server, such as 'smtp.example.com'.")
+        if type(self.port) is not int or not 1 <= self.port <= 65535:
+            raise ConfigurationError("SmtpMailer(port=…) is a whole number from 1 to 65535, such as 587.")
+        if type(self.timeout) not in (int, float) or not 0 < self.timeout < threading.TIMEOUT_MAX:
+            raise ConfigurationError("SmtpMailer(timeout=…) is a positive number of seconds, such as 10.")
+        self._check_credentials()
+
+    def _check_credentials(self) -> None:
+        for name in ("username", "password"):
+            if not isinstance(getattr(self, name), str | None):
+                raise ConfigurationError(f"SmtpMailer({name}=…) is text, or left out.")
+        if self.password is not None and self.username is None:
+            raise ConfigurationError("SmtpMailer has a password without a user: write username=… beside it.")
+        if self.security == "none" and self.username is not None:
+            raise ConfigurationError(
+                'SmtpMailer has credentials without TLS: write security="starttls" or "tls", '
+                "or leave username and password out."
+            )
 
     def send(self, mail: Mail) -> None:
         """Send one mail; raise what smtplib raises, or ValueError for an address that is none."""
@@ -104,7 +125,8 @@ class SmtpMailer:
         server = self._connect()
         try:
             self._secure(server)
-            server.send_message(message)
+            # Named here: smtplib would read the headers again, and decode what is encoded in an address (RFC 2047 5).
+            server.send_message(message, from_addr=_bare(mail.sender), to_addrs=[mail.to])
             self._leave(server)
         finally:
             server.close()
@@ -135,7 +157,7 @@ class SmtpMailer:
 
     def _secure(self, server: smtplib.SMTP) -> None:
         if self.security == "starttls":
-            server.starttls(context=self._tls())
+            server.starttls(context=self._tls())  # raises where the server has none
         if self.username is not None:
             server.login(self.username, self.password or "")
 
