@@ -121,6 +121,8 @@ class Targets:
     def start(self, adapter: str, *options: str, database: str | None = None) -> Target:
         """Start a target, on SQLite with cheap hashes unless told otherwise, and wait for its first line."""
         database = database or f"sqlite:///{self.folder / 'target.db'}"
+        if not self.clock.exists():
+            self.clock.write_text("0")
         process = subprocess.Popen(
             [
                 *(*COMMAND, "--adapter", adapter, "--port", "0", "--hash", "cheap"),
@@ -420,6 +422,8 @@ BAD = {
     "unwritable": ["--database", "sqlite:////proc/none.db"],
     "mailbox": ["--mailbox", "/nowhere/mails"],
     "clock": ["--clock", "/"],
+    "no clock": ["--clock", "/tmp/there-is-no-such-clock"],
+    "no number in the clock": ["--clock", __file__],
     "limits": ["--limits", "some"],
     "hash": ["--hash", "md5"],
     "no workers": ["--workers", "0"],
@@ -448,6 +452,18 @@ def test_bad_input_is_one_sentence(tmp_path: Path, capsys: pytest.CaptureFixture
     assert printed.out == ""
     assert re.fullmatch(r"target: [^\n]+\.\n", printed.err), printed.err
     assert list(tmp_path.iterdir()) == []
+
+
+def test_a_database_that_refuses_is_told_in_its_own_words(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    """The sentence holds the driver's reason, and no password."""
+    options = ("--adapter", "flask", "--mailbox", f"{tmp_path}/mails")
+
+    with pytest.raises(SystemExit):
+        target.main([*options, "--database", "postgresql://nobody:hunter2@127.0.0.1:1/none"])
+
+    told = capsys.readouterr().err
+    assert "refused" in told
+    assert "hunter2" not in told
 
 
 def test_nothing_is_told_what_is_needed(capsys: pytest.CaptureFixture[str]) -> None:

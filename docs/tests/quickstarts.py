@@ -6,6 +6,7 @@ from pages import ROOT, blocks, section
 
 README = (ROOT / "README.md").read_text(encoding="utf-8")
 WALK = "from walkthrough import walk\n"
+PROJECT = "INSTALLED_APPS, MIDDLEWARE, urlpatterns = [], [], []\n"  # what a Django project has of its own
 
 FLASK = """
 with app.test_client() as client:
@@ -58,6 +59,6 @@ def program(framework: str) -> str:
     """Answer the program of a framework: `walkthrough.py` must stand beside it."""
     if framework == "Django":
         settings, urls = quickstart("Django")
-        return WALK + settings + DJANGO % urls
+        return WALK + PROJECT + settings + DJANGO % urls
     ends = {"Flask": FLASK, "FastAPI": FASTAPI, "Litestar": LITESTAR}
     return WALK + quickstart(framework)[0] + ends[framework]

@@ -8,8 +8,10 @@ stand in `authcore_conformance.fixtures`, which the suite's own conftest brings 
 
 from __future__ import annotations
 
-from collections.abc import Iterator
-from typing import TYPE_CHECKING
+import sys
+from collections.abc import Iterator, Mapping
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
 
 import pytest
 
@@ -18,6 +20,7 @@ if TYPE_CHECKING:
 
 REFERENCE = "authcore_conformance.core_driver:CoreDriver"
 DATABASES = ("sqlite", "postgresql")
+_PARTS = ("name", "mode", "gaps", "start", "send", "stop")
 _drivers = pytest.StashKey[dict[str, "Driver"]]()
 
 pytest.register_assert_rewrite(
@@ -63,8 +66,15 @@ def pytest_configure(config: pytest.Config) -> None:
 @pytest.hookimpl(tryfirst=True)
 def pytest_collection(session: pytest.Session) -> None:
     """Make the drivers that are named, so that a wrong name ends the run before anything is collected."""
-    if session.config.getoption("--authcore-driver") or session.config.getini("authcore_drivers"):
-        drivers(session.config)
+    config = session.config
+    if config.getoption("--authcore-driver") or config.getini("authcore_drivers") or _asks_for_suite(config):
+        drivers(config)
+
+
+def _asks_for_suite(config: pytest.Config) -> bool:
+    # Without a driver each module of the suite would fail by itself, with the same words.
+    places = (str(argument).replace("/", ".") for argument in config.args)
+    return any(".authcore_conformance.suite" in f".{place}" for place in places)
 
 
 def drivers(config: pytest.Config) -> dict[str, Driver]:
@@ -72,7 +82,7 @@ def drivers(config: pytest.Config) -> dict[str, Driver]:
     found = config.stash[_drivers]
     for text in config.getoption("--authcore-driver") or config.getini("authcore_drivers"):
         if text not in found:
-            found[text] = load(text)
+            found[text] = load(text, config.invocation_params.dir)
     if not found:
         raise pytest.UsageError(
             f"The conformance suite needs a driver: pass --authcore-driver module:Class, such as {REFERENCE}."
@@ -85,24 +95,42 @@ def databases(config: pytest.Config) -> tuple[str, ...]:
     return tuple(dict.fromkeys(config.getoption("--authcore-database"))) or ("sqlite",)
 
 
-def load(text: str) -> Driver:
-    """Make the driver that `module:Class` names; raise UsageError with what is wrong."""
-    from importlib import import_module
-
-    module, _, name = text.partition(":")
-    try:
-        kind = getattr(import_module(module), name)
-    except (ImportError, AttributeError, ValueError) as error:
-        raise pytest.UsageError(f"--authcore-driver {text}: write module:Class of a driver ({error}).") from None
-    driver: Driver = kind()
+def load(text: str, folder: Path) -> Driver:
+    """Make the driver that `module:Class` names, as `folder` sees it; raise UsageError with what is wrong."""
+    driver: Driver = _made(text, folder)
     for fault in _faults(driver):
         raise pytest.UsageError(f"--authcore-driver {text}: {fault}")
     return driver
 
 
+def _made(text: str, folder: Path) -> Any:
+    from importlib import import_module
+
+    module, _, name = text.partition(":")
+    if str(folder) not in sys.path:  # the script `pytest` leaves it out, unlike `python -m pytest`
+        sys.path.insert(0, str(folder))
+    try:
+        kind = getattr(import_module(module), name)
+    except Exception as error:
+        what = " ".join(f"{type(error).__name__}: {error}".split())
+        raise pytest.UsageError(f"--authcore-driver {text}: write module:Class of a driver ({what}).") from None
+    if not isinstance(kind, type):
+        raise pytest.UsageError(f"--authcore-driver {text}: this is no class: write module:Class of a driver.")
+    try:
+        return kind()
+    except Exception as error:
+        what = " ".join(f"{type(error).__name__}: {error}".split())
+        raise pytest.UsageError(f"--authcore-driver {text}: it cannot be made without arguments ({what}).") from None
+
+
 def _faults(driver: Driver) -> Iterator[str]:
     from authcore_conformance.driver import CAPABILITIES
 
+    if missing := [name for name in _PARTS if not hasattr(driver, name)]:
+        yield f"this is no driver, for it has no {', '.join(missing)}."
+    gaps: object = driver.gaps
+    if not isinstance(gaps, Mapping):
+        yield "its gaps are no mapping from a capability to the reason."
     if driver.mode not in ("blocking", "threads", "asyncio"):
         yield f"its mode is {driver.mode!r}; write blocking, threads or asyncio."
     for gap, reason in driver.gaps.items():

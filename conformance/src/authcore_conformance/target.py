@@ -121,7 +121,18 @@ def _check(parser: Parser, given: argparse.Namespace) -> None:
         file: Path | None = getattr(given, name)
         if file is not None and (file.is_dir() or not file.absolute().parent.is_dir()):
             parser.error(f"--{name} {file} must be a file in a folder that exists")
+    _check_clock(parser, given.clock)
     _check_database(parser, given.database)
+
+
+def _check_clock(parser: Parser, file: Path | None) -> None:
+    try:
+        if file is not None:
+            timedelta(seconds=float(file.read_text(encoding="utf-8")))
+    except OSError as error:
+        parser.error(f"--clock {file} cannot be read ({error.strerror}): write the seconds into it, such as 0")
+    except (OverflowError, ValueError):  # the latter of bytes that are no text, too
+        parser.error(f"--clock {file} holds no number of seconds: write one into it, such as 0")
 
 
 def _check_database(parser: Parser, text: str) -> None:
@@ -170,8 +181,8 @@ def _create_tables(parser: Parser, options: Options) -> None:
             auth.dispose()
     except ConfigurationError as error:
         parser.error(str(error))
-    except AuthError:
-        parser.error("the database cannot be reached or written to: see --database")
+    except AuthError as error:
+        parser.error(f"--database: {error.message}")
 
 
 # --- while it serves ---

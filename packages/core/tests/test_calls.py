@@ -9,11 +9,22 @@ from typing import Any, assert_type
 
 import pytest
 
-from authcore import Auth, Authenticated, ChallengeRequired, ConfigurationError, Password, Session, SignedIn, User
+from authcore import (
+    Auth,
+    Authenticated,
+    ChallengeRequired,
+    ConfigurationError,
+    Password,
+    Session,
+    Sessions,
+    SignedIn,
+    User,
+)
 from authcore.calls import Asyncio, Blocking, Calls, M, call
 from authcore.context import Context
 from authcore.drive import FlowSuspended
 from authcore.feature import Feature
+from authcore.features.meta import Meta
 from authcore.features.password.calls import PasswordCalls
 from authcore.services.sessions import EndedSession, Issued
 from authcore.services.sign_in import Outcome
@@ -109,10 +120,37 @@ async def test_a_third_partys_calls_are_typed_as_well(auth: Callable[..., Auth])
 
 def test_calls_of_a_room_that_is_not_enabled_are_refused(auth: Callable[..., Auth]) -> None:
     """A room that is missing from the declaration is named, with where to add it."""
-    with pytest.raises(ConfigurationError, match=r"GreetingCalls: add its room to Auth\(features="):
-        auth().blocking[GreetingCalls[Blocking]]
-    with pytest.raises(ConfigurationError, match="PasswordCalls"):
+    for asked in (GreetingCalls[Blocking], GreetingCalls, Greeting):
+        with pytest.raises(ConfigurationError, match=r"Greeting is not enabled: write Auth\(features=\[Greeting\(\)"):
+            auth().blocking[asked]
+    with pytest.raises(ConfigurationError, match=r"Auth\(features=\[Password\(\)\]\)"):
         auth(Greeting()).asyncio.password  # noqa: B018 - asking is what is refused
+
+
+async def test_calls_are_found_by_their_room(auth: Callable[..., Auth]) -> None:
+    """`auth.blocking[Password]` is `auth.blocking.password`, and a third party's room is asked for alike."""
+    made = auth(Greeting(), Password(require_code=False))
+
+    signed_up = assert_type(made.blocking[Password].sign_up(email=EMAIL, password=PASSWORD), Outcome)
+    assert isinstance(signed_up, SignedIn)
+    user = assert_type(made.blocking[Sessions].get_user(access_token=signed_up.access_token), User | None)
+    waited = assert_type(await made.asyncio[Sessions].get_user(access_token=signed_up.access_token), User | None)
+
+    assert user == waited == signed_up.user
+    assert made.blocking[Greeting].greet(name="Ada") == ["Hello Ada of default"]
+
+
+@pytest.mark.parametrize("key", ["password", Password(), int, None, 5, list[int]])
+def test_what_is_no_room_is_told_what_to_ask_by(auth: Callable[..., Auth], key: Any) -> None:
+    """A wrong key is a sentence and no failure inside."""
+    with pytest.raises(ConfigurationError, match=r"such as auth\.blocking\[Password\]"):
+        auth().blocking[key]
+
+
+def test_a_room_without_calls_says_so(auth: Callable[..., Auth]) -> None:
+    """A room that has no Python calls is named."""
+    with pytest.raises(ConfigurationError, match=r"Meta has no Python calls"):
+        auth().blocking[Meta]
 
 
 def test_a_flow_that_waits_names_itself_and_is_closed(auth: Callable[..., Auth]) -> None:
@@ -133,6 +171,13 @@ def test_a_call_is_documented_as_its_flow(auth: Callable[..., Auth]) -> None:
 
     assert sign_in.__name__ == "sign_in"
     assert (sign_in.__doc__ or "").startswith("Check a password")
+
+
+def test_a_call_shows_its_parameters(auth: Callable[..., Auth]) -> None:
+    """`help` and editors show what to pass: the flow's parameters without the context, which authcore makes."""
+    greeting = auth(Greeting()).blocking[Greeting].greet
+
+    assert str(inspect.signature(greeting)) == "(*, name: 'str', times: 'int' = 1) -> 'list[str]'"
 
 
 def test_every_flow_of_a_room_is_a_call_or_a_helper() -> None:

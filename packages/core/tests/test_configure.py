@@ -37,6 +37,13 @@ class Weird:
     __hash__ = None  # type: ignore[assignment]
 
 
+class Sendless:
+    """A mailer whose `send` has no place for a mail."""
+
+    def send(self) -> None:
+        """Send nothing."""
+
+
 # --- what is missing or too weak ---
 
 
@@ -129,8 +136,19 @@ WRONG: dict[str, list[Any]] = {
     "secret": [5, b"x" * 40, {"a": 1}, {SECRET}, [None], [[SECRET]], "", Weird()],
     "base_url": ["", "example.com", "http://", "ftp://x", 5, b"http://x", ["http://x"], Weird()],
     "prefix": ["", "/", "auth", "/auth/", "//auth", "/a b", "/a\n", "/../x", "/auth?x", 5, None, b"/auth", Weird()],
-    "product": ["", " ", "a\nb", 5, None, b"x", Weird()],
-    "mailer": ["smtp", 5, object(), Weird(), object, ["console"], b"console"],
+    "product": ["", " ", "a\nb", 5, b"x", Weird()],
+    "mailer": [
+        "smtp",
+        5,
+        object(),
+        Weird(),
+        object,
+        ["console"],
+        b"console",
+        lambda: None,
+        lambda a, b: None,
+        Sendless(),
+    ],
     "mail_from": ["", "nobody", "a@b\r\nBcc: c@d", 5, b"a@b", ["a@b"], Weird()],
     "mail_templates": ["/does/not/exist", "", "\0", 5, b"/tmp", [], Weird()],
     "dev_mode": ["yes", None, Weird()],
@@ -299,6 +317,74 @@ def test_hosts_of_development_are_compared_in_lower_case() -> None:
     assert answer.status == 200
 
 
+# --- what cannot work ---
+
+
+@pytest.mark.parametrize("base_url", ["https://example.com", "https://www.shop.example.com:8443"])
+def test_a_domain_for_cookies_is_the_site_s_own_or_one_above(base_url: str) -> None:
+    """R6: browsers take a cookie for the host that sets it and for domains above it."""
+    made = Auth(**{**PRODUCTION, "base_url": base_url, "cookie_domain": "example.com"})
+
+    assert made.settings.cookie_domain == "example.com"
+
+
+@pytest.mark.parametrize("domain", ["example.org", "www.example.com", "ample.com", "com", "com.example"])
+def test_a_domain_that_browsers_would_not_take_is_refused(domain: str) -> None:
+    """R6: cookies for another site's domain, or for a whole suffix, would be dropped without a word."""
+    with pytest.raises(ConfigurationError, match=r"cookie_domain=.* base_url's host 'example\.com'"):
+        Auth(**{**PRODUCTION, "cookie_domain": domain})
+
+
+def test_hosts_of_development_are_for_development() -> None:
+    """O1: outside dev_mode `dev_hosts` would do nothing, which is told."""
+    with pytest.raises(ConfigurationError, match=r"dev_hosts=…\) is for dev_mode"):
+        Auth(**PRODUCTION, dev_hosts=["shop.example.com"])
+
+
+@pytest.mark.parametrize(
+    ("settings", "says"),
+    [
+        ({"transport": "bearer", "cookie_refresh": True}, "needs cookies"),
+        ({"access_ttl": timedelta(days=31)}, "cannot be longer than refresh_ttl"),
+    ],
+)
+def test_sessions_whose_settings_contradict_each_other_are_refused(settings: dict[str, Any], says: str) -> None:
+    """O1: cookies that no answer sets, and an access token that outlives what renews it, are told."""
+    with pytest.raises(ConfigurationError, match=says):
+        Sessions(**settings)
+
+
+def test_a_folder_that_is_not_there_is_told(tmp_path: Path) -> None:
+    """O1: SQLite makes a file and no folder, so the first request would have failed."""
+    with pytest.raises(ConfigurationError, match="make the folder first"):
+        Auth(**{**PRODUCTION, "database": f"sqlite:///{tmp_path / 'data' / 'app.db'}"})
+
+
+@pytest.mark.parametrize("url", ["mysql://h/d", "mysql+pymysql://h/d", "mariadb://h/d", "mssql+pyodbc://h/d"])
+def test_a_database_of_another_kind_is_told_which_there_are(url: str) -> None:
+    """O1: SQLite and PostgreSQL are the stores, also where a driver for another one is installed."""
+    with pytest.raises(ConfigurationError, match="SQLite and PostgreSQL"):
+        Auth(**{**PRODUCTION, "database": url})
+
+
+# --- the product's name ---
+
+
+@pytest.mark.parametrize(
+    ("settings", "product"),
+    [
+        (PRODUCTION, "example.com"),
+        ({**PRODUCTION, "base_url": "https://shop.example.com:8443"}, "shop.example.com"),
+        ({**PRODUCTION, "product": "Shop"}, "Shop"),
+        (DEVELOPMENT, "localhost"),
+        ({**DEVELOPMENT, "base_url": "http://dev.example:8000"}, "dev.example"),
+    ],
+)
+def test_the_product_is_called_as_its_site_unless_it_is_named(settings: dict[str, Any], product: str) -> None:
+    """A mail says where it comes from without a setting: "Confirm your address for example.com"."""
+    assert Auth(**settings).settings.product == product
+
+
 # --- rooms together ---
 
 
@@ -404,6 +490,7 @@ def test_the_development_secret_never_overwrites_a_file(tmp_path: Path, monkeypa
     monkeypatch.chdir(tmp_path)
     victim = tmp_path / "victim"
     victim.write_text("the only copy of a text that somebody needs")
+    victim.chmod(0o600)
     (tmp_path / DEV_SECRET_FILE).symlink_to(victim)
 
     Auth(dev_mode=True).settings.keys.current("tests")
@@ -432,6 +519,22 @@ def test_a_secret_that_cannot_be_kept_is_told(tmp_path: Path, monkeypatch: pytes
 
     with pytest.raises(ConfigurationError, match=r"cannot be kept in .*: No such file or directory\. Pass secret=…"):
         made.settings.keys.current("tests")
+
+
+@pytest.mark.parametrize("mode", [0o644, 0o620, 0o601])
+def test_a_development_secret_that_others_reach_is_refused(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, mode: int
+) -> None:
+    """O1: a secret that others may read, or may have written, is none; the sentence says what to do."""
+    monkeypatch.chdir(tmp_path)
+    file = tmp_path / DEV_SECRET_FILE
+    file.write_text(SECRET)
+    file.chmod(mode)
+
+    with pytest.raises(ConfigurationError, match=rf"by others \(mode {mode:o}\): delete it"):
+        Auth(dev_mode=True).settings.keys.current("tests")
+
+    assert file.read_text() == SECRET
 
 
 FULL = """

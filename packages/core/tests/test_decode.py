@@ -14,7 +14,7 @@ from hypothesis import strategies as st
 from msgspec import Meta
 
 from authcore import AuthError, Request
-from authcore.decode import MAX_DEPTH, decode, parse_json, to_struct
+from authcore.decode import MAX_DEPTH, MAX_NAMED, decode, parse_json, to_struct
 from authcore.errors import BodyTooLarge, InvalidBody, InvalidFields, InvalidJson, UnsupportedMediaType
 from authcore.features.password.schemas import SignUp
 from authcore.features.sessions.schemas import Reauthenticate
@@ -47,6 +47,14 @@ def wrong_fields(body: Any, kind: Any = Every) -> list[tuple[str, str]]:
     with pytest.raises(InvalidFields) as caught:
         read(json.dumps(body).encode(), kind)
     return [(detail["field"], detail["code"]) for detail in caught.value.details]
+
+
+def test_at_most_fifty_wrong_fields_are_named() -> None:
+    """R2: known fields come first, then unknown ones, fifty in all; one answer for all that is beyond."""
+    named = wrong_fields({f"f{number}": 0 for number in range(5000)})
+
+    assert len(named) == MAX_NAMED == 50
+    assert named[:3] == [("text", "missing"), ("choice", "missing"), ("f0", "unknown")]
 
 
 # --- any bytes ---

@@ -222,9 +222,9 @@ def test_calls_make_flows_of_the_applications_own(declare: Callable[..., Auth]) 
         client.post("/auth/sign-up", json=person, headers=ORIGIN)
         client.cookies.clear()
 
-        entered = client.post("/enter", json=person)
+        entered = client.post("/enter", json=person, headers=ORIGIN)
         session = client.get("/auth/session").json()
-        refused = client.post("/enter", json={**person, "password": "another passphrase"})
+        refused = client.post("/enter", json={**person, "password": "another passphrase"}, headers=ORIGIN)
 
     assert entered.json() == {"hello": "ada@example.com"}
     assert "HttpOnly" in entered.headers["set-cookie"]

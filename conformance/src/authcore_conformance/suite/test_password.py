@@ -247,6 +247,21 @@ def test_one_binding_serves_all_challenges_of_a_browser(world: World) -> None:
     assert [reply.status for reply in replies] == [200, 200]
 
 
+def test_a_browser_begins_again_after_the_secret_was_replaced(world: World) -> None:
+    """O4: a pending sign-up that nothing can read any more counts as none: the same browser signs up as if anew."""
+    browser = world.client("cookie")
+    before = browser.sign_up(EMAIL, PASSWORD)
+    world.start(secret="another secret of the suite, 0123456789, for this test")
+
+    lost = browser.resend(before)
+    again = browser.sign_up(EMAIL, PASSWORD)
+
+    assert_refused(lost)
+    assert (again.status, again.json["status"]) == (202, "challenge_required")
+    assert challenge_id(again) != challenge_id(before)
+    assert browser.verify(again, world.code()).status == 200
+
+
 # --- asking again ---
 
 

@@ -12,6 +12,7 @@ from authcore_conformance.world import EMAIL, PASSWORD, World
     ("password", "code"),
     [
         ("fourteen chars", "too_short"),
+        ("\ufdfa", "too_short"),  # eighteen code points once normalised
         ("a" * 257, "too_long"),
         ("passwordpassword", "password_too_common"),
         ("aaaaaaaaaaaaaaaaaaaa", "password_too_common"),
@@ -77,6 +78,10 @@ def test_a_digit_is_asked_for_only_where_it_is_set(world: World) -> None:
         ),
         *("adä@example.com", "ada@exam_ple.com", "ada@-example.com", ".ada@example.com", "ada@10.0.0.1"),
         *("ada@example.com\nBcc: eve@example.com", "a" * 65 + "@example.com", "ada@" + "a" * 260 + ".com"),
+        # What mail programs read as another address, or as several.
+        *("=?utf-8?q?eve=40evil.example=2c?=@example.com", "ada=?utf-8?b?yq==?=@example.com"),
+        *('"ada,eve"@example.com', "ada,eve@example.com", "<ada>@example.com", "ada(eve)@example.com"),
+        *("ada:eve@example.com", "ada;eve@example.com", "ada\\eve@example.com"),
     ],
 )
 @pytest.mark.parametrize("path", ["/sign-up", "/sign-in"])

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import pytest
 
+from authcore import Password, Sessions
 from authcore_conformance.client import Client, Reply, Transport
 from authcore_conformance.world import EMAIL, PASSWORD, World
 
@@ -131,6 +132,36 @@ def test_a_hundred_failures_end_the_password(world: World) -> None:
     assert locked.masked() == client.sign_in(UNKNOWN, WRONG).masked()
 
 
+@pytest.mark.parametrize("require_code", [True, False])
+def test_failures_before_there_was_an_account_are_nobodys(world: World, *, require_code: bool) -> None:
+    """A6: what strangers guessed at an address before its owner signed up locks no owner out."""
+    world.start(limits=False, features=[Password(require_code=require_code), Sessions()])
+    stranger = world.client()
+    for _ in range(100):
+        stranger.sign_in(EMAIL, WRONG)
+
+    owner = world.client()
+    started = owner.sign_up(EMAIL, PASSWORD)
+    if require_code:
+        owner.verify(started, world.code())
+
+    assert world.rows("authcore_attempt") == []
+    assert world.client().sign_in(EMAIL, PASSWORD).status == 200
+
+
+def test_failures_of_nobody_end_after_a_day(world: World) -> None:
+    """A6: a count without an account starts again after a day; one with an account ends by a success alone."""
+    world.member()
+    for email in (EMAIL, UNKNOWN) * 2:
+        world.client().sign_in(email, WRONG)
+    world.clock.advance(24 * 3600 + 1)
+
+    for email in (EMAIL, UNKNOWN):
+        assert_refused(world.client().sign_in(email, WRONG))
+
+    assert sorted(row["failures"] for row in world.rows("authcore_attempt")) == [1, 3]
+
+
 # --- limits ---
 
 
@@ -188,7 +219,7 @@ def test_success_clears_one_bucket_alone(world: World) -> None:
 
 
 def test_codes_are_limited_across_challenges(world: World) -> None:
-    """A6: attempts at codes count for the account, over all challenges together."""
+    """A6: attempts at codes count for the account, over all challenges together, from one client's address."""
     statuses = []
     for number in range(5):
         client = world.client()
@@ -199,16 +230,54 @@ def test_codes_are_limited_across_challenges(world: World) -> None:
     assert statuses == [400] * 20 + [429] * 5
 
 
+def test_a_stranger_elsewhere_spends_no_attempt_of_the_owner(world: World) -> None:
+    """A6: whoever signs up the same address and guesses, at another client's address, keeps no owner from its code."""
+    owner = world.client()
+    started, code = owner.sign_up(EMAIL, PASSWORD), world.code()
+    stranger = world.client(peer="203.0.113.66")
+    for _ in range(5):
+        theirs = stranger.sign_up(EMAIL, WRONG)
+        for _ in range(25):
+            stranger.verify(theirs, world.wrong_code())
+
+    refused, reply = stranger.verify(theirs, world.wrong_code()), owner.verify(started, code)
+
+    assert refused.status == 429
+    assert reply.status == 200
+
+
+def test_mails_to_one_address_are_limited_however_they_are_asked_for(world: World) -> None:
+    """A6: sign-ups and resends count together: a mailbox gets ten codes in an hour, account or not."""
+    world.member(email=UNKNOWN)
+    world.clock.advance(3 * 3600)
+    before = {UNKNOWN: len(world.mails(UNKNOWN)), "ben@example.com": 0}
+
+    statuses: dict[str, list[int]] = {email: [] for email in before}
+    for number in range(4):
+        started = {
+            email: (client := world.client(peer=f"203.0.113.{number}"), client.sign_up(email, PASSWORD))
+            for email in before
+        }
+        for _ in range(4):
+            world.clock.advance(61)
+            for email, (client, reply) in started.items():
+                statuses[email].append(client.resend(reply).status if reply.status == 202 else reply.status)
+            world.mails()  # each before its code expires
+
+    assert statuses["ben@example.com"] == statuses[UNKNOWN] == [202] * 8 + [429] * 8
+    assert {email: len(world.mails(email)) - told for email, told in before.items()} == dict.fromkeys(before, 10)
+
+
 def test_sign_ups_of_one_address_are_limited(world: World) -> None:
-    """A6: strangers cannot flood a mailbox: the seventh sign-up of an address in an hour is 429, account or not."""
+    """A6: strangers cannot flood a mailbox: the eleventh sign-up of an address in an hour is 429, account or not."""
     world.member(email=UNKNOWN)
     world.clock.advance(3 * 3600)
 
     replies = {
-        email: [world.client().sign_up(email, PASSWORD).masked() for _ in range(7)]
+        email: [world.client().sign_up(email, PASSWORD).masked() for _ in range(11)]
         for email in ("ben@example.com", UNKNOWN)
     }
 
     [statuses] = {tuple(status for status, _, _ in answers) for answers in replies.values()}
-    assert statuses == (202,) * 6 + (429,)
+    assert statuses == (202,) * 10 + (429,)
     assert replies["ben@example.com"] == replies[UNKNOWN]

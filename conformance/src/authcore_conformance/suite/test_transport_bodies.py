@@ -160,6 +160,17 @@ def test_nothing_is_mass_assigned(world: World, field: str) -> None:
     assert world.counts() == before
 
 
+def test_fifty_wrong_fields_are_named_at_most(world: World) -> None:
+    """R2: an answer stays small however many unknown fields were sent."""
+    body = {f"f{number}": 0 for number in range(5000)}
+
+    reply = post(world.client(), "/sign-in", body)
+
+    assert reply.status == 422
+    assert list(reply.fields) == ["email", "password", *(f"f{number}" for number in range(48))]
+    assert len(reply.body) < 4096
+
+
 def test_wrong_types_are_named_and_never_echoed(world: World) -> None:
     """R2: each value of a wrong type is named with its field; what was sent does not come back."""
     client = world.client()

@@ -7,6 +7,7 @@ first request.
 from __future__ import annotations
 
 from collections.abc import Callable, Coroutine, Iterable, Sequence
+from datetime import timedelta
 from functools import cached_property
 from typing import TYPE_CHECKING, Any, TypeVar
 
@@ -49,7 +50,7 @@ class Auth:
         secret: str | Sequence[str] | None = None,
         base_url: str | None = None,
         prefix: str = "/auth",
-        product: str = "Your account",
+        product: str | None = None,
         mailer: Any = None,
         mail_from: str | None = None,
         mail_templates: str | None = None,
@@ -222,13 +223,17 @@ class BlockingCore(_Core):
         return run_blocking(way.dispatch(self.runtime, self.auth.router, request))
 
     def authenticate(self, request: Request) -> Authenticated | None:
-        """Answer who sends the application's own request, or None; raise AmbiguousCredentials."""
+        """Answer who sends the application's own request, or None; raise AmbiguousCredentials.
+
+        An unsafe request that another site may have made is nobody's (rule R5).
+        """
         return run_blocking(way.authenticate(self.runtime, request))
 
     def authorize(self, request: Request, needs: Requirement, who: Authenticated | None = _UNASKED) -> Authenticated:
         """Answer who sends the application's own request, if that is enough; raise AuthError.
 
-        `who` is what `authenticate` answered for this very request, so that nothing is looked up twice.
+        `who` is what `authenticate` answered for this very request, so that nothing is looked up twice. Keep what this
+        answers in its place: `csrf=False` lets in whom the optional look-up kept back.
         """
         if who is _UNASKED:
             return run_blocking(way.authorize(self.runtime, request, needs))
@@ -260,13 +265,13 @@ class AsyncCore(_Core):
     async def authenticate(self, request: Request) -> Authenticated | None:
         """Answer who sends the application's own request, or None; raise AmbiguousCredentials.
 
-        Without a credential nothing is awaited; on SQLite the one read runs on the loop, on a connection that
-        never waits.
+        An unsafe request, or a handshake, that another site may have made is nobody's (rule R5). Without a credential
+        nothing is awaited; on SQLite the one read runs on the loop, on a connection that never waits.
         """
         runtime = self.runtime
         if runtime.app.tenant is None:
             ctx = Context(runtime, request=request)
-            digest = transport.credential_digest(ctx)
+            digest = None if way.is_foreign(ctx) else transport.credential_digest(ctx)
             if digest is None:
                 return None
             inline = None if self._own_hop else self.auth.backends.inline()
@@ -292,12 +297,14 @@ class AsyncCore(_Core):
     ) -> Authenticated:
         """Answer who sends the application's own request, if that is enough; raise AuthError.
 
-        `who` is what `authenticate` answered for this very request, so that nothing is looked up twice.
+        `who` is what `authenticate` answered for this very request, so that nothing is looked up twice. Keep what this
+        answers in its place: `csrf=False` lets in whom the optional look-up kept back.
         """
         if who is _UNASKED:
             who = await self.authenticate(request)
-        if self.runtime.app.tenant is None:
-            return way.judge(Context(self.runtime, request=request), who, needs)
+        ctx = Context(self.runtime, request=request)
+        if self.runtime.app.tenant is None and not _kept_back(ctx, who, needs):
+            return way.judge(ctx, who, needs)
         return await self._run(_judge(self.runtime, request, needs, who), guards=True)
 
 
@@ -306,14 +313,33 @@ async def _with_context(
 ) -> R:
     ctx = Context(runtime, await way.tenant_of(runtime, request), request)
     if request is not None:
+        way.check_own(ctx, mints=True)  # the call may sign in or out, as the mounted routes may (rule R5)
         ctx.who = await guard.authenticate(ctx)
     return await flow(ctx)
 
 
 async def _judge(runtime: Runtime, request: Request, needs: Requirement, who: Authenticated | None) -> Authenticated:
-    return way.judge(Context(runtime, await way.tenant_of(runtime, request), request), who, needs)
+    ctx = Context(runtime, await way.tenant_of(runtime, request), request)
+    if _kept_back(ctx, who, needs):
+        who = await guard.authenticate(ctx)
+    return way.judge(ctx, who, needs)
 
 
-def requirement(*, verified: bool = False, mfa: bool = False, fresh: Any = None, csrf: bool = True) -> Requirement:
-    """Answer what `require(...)` asks, in every framework: `fresh` is a `timedelta` or text such as "5m"."""
-    return Requirement(verified=verified, mfa=mfa, fresh=None if fresh is None else duration(fresh), csrf=csrf)
+def _kept_back(ctx: Context, who: Authenticated | None, needs: Requirement) -> bool:
+    return who is None and not needs.csrf and way.is_foreign(ctx)
+
+
+def requirement(
+    *, verified: bool = False, mfa: bool = False, fresh: timedelta | str | None = None, csrf: bool = True
+) -> Requirement:
+    """Answer what `require(...)` asks, in every framework: `fresh` is a `timedelta` or text such as "5m".
+
+    Raises ConfigurationError for what is no such thing, saying what to write.
+    """
+    for name, value in (("verified", verified), ("mfa", mfa), ("csrf", csrf)):
+        if not isinstance(value, bool):
+            raise ConfigurationError(f"require({name}={value!r}): write {name}=True or {name}=False.")
+    limit = None if fresh is None else duration(fresh)
+    if limit is not None and limit <= timedelta(0):
+        raise ConfigurationError(f"require(fresh={fresh!r}): write a time above nothing, such as fresh='5m'.")
+    return Requirement(verified=verified, mfa=mfa, fresh=limit, csrf=csrf)

@@ -3,12 +3,15 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Coroutine
-from typing import TYPE_CHECKING, Any, TypeVar
+from typing import TYPE_CHECKING, Any, TypeVar, overload
 
 from authcore.calls import Asyncio, Blocking, Calls
 from authcore.context import Context
 from authcore.errors import ConfigurationError
+from authcore.feature import Feature
+from authcore.features.password import Password
 from authcore.features.password.calls import PasswordCalls
+from authcore.features.sessions import Sessions
 from authcore.features.sessions.calls import SessionCalls
 from authcore.http import Request
 
@@ -26,7 +29,10 @@ class BlockingCalls:
         self._auth, self._request = auth, request
 
     def on(self, request: Request) -> BlockingCalls:
-        """Answer the calls with a request: its session, cookies, address and tenant."""
+        """Answer the calls with a request: its session, cookies, address and tenant.
+
+        Each raises OriginNotAllowed if another site may have made an unsafe request (rule R5).
+        """
         return BlockingCalls(self._auth, request)
 
     def _run(self, flow: Flow) -> Any:
@@ -42,9 +48,20 @@ class BlockingCalls:
         """Answer the calls about passwords."""
         return self[PasswordCalls[Blocking]]
 
-    def __getitem__(self, calls: type[C]) -> C:
-        """Answer the calls of any room, by their type: `auth.blocking[TheirCalls[Blocking]]`."""
-        return calls(_enabled(self._auth, calls, self._run))
+    @overload
+    def __getitem__(self, room: type[C]) -> C: ...
+    @overload
+    def __getitem__(self, room: type[Password]) -> PasswordCalls[Blocking]: ...
+    @overload
+    def __getitem__(self, room: type[Sessions]) -> SessionCalls[Blocking]: ...
+    @overload
+    def __getitem__(self, room: type[Feature]) -> Any: ...
+    def __getitem__(self, room: Any) -> Any:
+        """Answer the calls of a room: `auth.blocking[TheirRoom]`, or typed `auth.blocking[TheirCalls[Blocking]]`.
+
+        Raises ConfigurationError for a room that is not enabled.
+        """
+        return _calls_of(self._auth, room)(self._run)
 
 
 class AsyncioCalls:
@@ -54,7 +71,10 @@ class AsyncioCalls:
         self._auth, self._request = auth, request
 
     def on(self, request: Request) -> AsyncioCalls:
-        """Answer the calls with a request: its session, cookies, address and tenant."""
+        """Answer the calls with a request: its session, cookies, address and tenant.
+
+        Each raises OriginNotAllowed if another site may have made an unsafe request (rule R5).
+        """
         return AsyncioCalls(self._auth, request)
 
     def _run(self, flow: Flow) -> Any:
@@ -70,13 +90,48 @@ class AsyncioCalls:
         """Answer the calls about passwords."""
         return self[PasswordCalls[Asyncio]]
 
-    def __getitem__(self, calls: type[C]) -> C:
-        """Answer the calls of any room, by their type: `auth.asyncio[TheirCalls[Asyncio]]`."""
-        return calls(_enabled(self._auth, calls, self._run))
+    @overload
+    def __getitem__(self, room: type[C]) -> C: ...
+    @overload
+    def __getitem__(self, room: type[Password]) -> PasswordCalls[Asyncio]: ...
+    @overload
+    def __getitem__(self, room: type[Sessions]) -> SessionCalls[Asyncio]: ...
+    @overload
+    def __getitem__(self, room: type[Feature]) -> Any: ...
+    def __getitem__(self, room: Any) -> Any:
+        """Answer the calls of a room: `auth.asyncio[TheirRoom]`, or typed `auth.asyncio[TheirCalls[Asyncio]]`.
+
+        Raises ConfigurationError for a room that is not enabled.
+        """
+        return _calls_of(self._auth, room)(self._run)
 
 
-def _enabled(auth: Auth, calls: Any, run: Callable[[Flow], Any]) -> Callable[[Flow], Any]:
-    kind = getattr(calls, "__origin__", calls)
-    if not any(feature.calls is kind for feature in auth.features):
-        raise ConfigurationError(f"No enabled feature has {kind.__name__}: add its room to Auth(features=[…]).")
-    return run
+def _calls_of(auth: Auth, key: Any) -> Callable[[Callable[[Flow], Any]], Any]:
+    kind = getattr(key, "__origin__", key)
+    if not isinstance(kind, type) or not issubclass(kind, Feature | Calls):
+        raise ConfigurationError(
+            "Python calls are asked for by the room's class, such as auth.blocking[Password], "
+            f"not by a value of type {type(key).__name__}."
+        )
+    for feature in auth.features:
+        if isinstance(feature, kind) or feature.calls is kind:
+            return _its_calls(feature)
+    raise ConfigurationError(
+        f"{_room(kind)} is not enabled: write Auth(features=[{_room(kind)}()]), beside the others."
+    )
+
+
+def _its_calls(feature: Feature) -> type[Calls[Any]]:
+    if feature.calls is None:
+        raise ConfigurationError(f"{type(feature).__name__} has no Python calls.")
+    return feature.calls
+
+
+def _room(kind: type[Any]) -> str:
+    """Answer the name of the room that calls belong to, among those that are imported."""
+    rooms = [Feature]
+    for room in rooms:  # which grows
+        if room.calls is kind:
+            return room.__name__
+        rooms += room.__subclasses__()
+    return kind.__name__

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import inspect
 from collections.abc import Awaitable, Callable, Coroutine
 from typing import TYPE_CHECKING, Any, Concatenate, Generic, ParamSpec, Protocol, TypeVar, overload
 
@@ -41,6 +42,8 @@ class call(Generic[P, R]):  # noqa: N801 - reads as a keyword where calls are li
     def __init__(self, flow: Callable[Concatenate[Context, P], Coroutine[Any, Any, R]]) -> None:
         self.flow = flow
         self.__doc__ = flow.__doc__
+        _, *rest = inspect.signature(flow).parameters.values()
+        self._signature = inspect.signature(flow).replace(parameters=rest)
 
     @overload
     def __get__(self, obj: None, owner: Any) -> call[P, R]: ...
@@ -57,4 +60,5 @@ class call(Generic[P, R]):  # noqa: N801 - reads as a keyword where calls are li
             return run(lambda ctx: flow(ctx, *args, **kwargs))
 
         bound.__name__, bound.__doc__ = flow.__name__, flow.__doc__
+        bound.__signature__ = self._signature  # type: ignore[attr-defined]
         return bound

@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+import inspect
 import os
 import re
 import secrets
+import stat
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, fields
 from ipaddress import ip_network
@@ -77,12 +79,12 @@ def configure(**given: Any) -> Declaration:
     app = AppSettings(
         base_url=base_url,
         prefix=_prefix(given["prefix"]),
-        product=_text("product", given["product"]),
+        product=_product(given["product"], base_url),
         keys=KeyRing(_secrets(given["secret"], dev)),
         cookie_name=_cookie_name(given["cookie_name"]),
-        cookie_domain=_cookie_domain(given["cookie_domain"]),
+        cookie_domain=_cookie_domain(given["cookie_domain"], base_url),
         secure=not dev,
-        dev_hosts=LOOPBACK | _hosts(given["dev_hosts"]) if dev else None,
+        dev_hosts=_dev_hosts(given["dev_hosts"], dev),
         origins=frozenset([base_url, *_origins(given["trusted_origins"], dev)]),
         trusted_proxies=_proxies(given["trusted_proxies"]),
         limits=_flag("limits", given["limits"]),
@@ -117,14 +119,14 @@ def _backend(given: Mapping[str, Any], dev: bool) -> dict[str, Any]:
 def _database(given: Any, dev: bool, drive: object) -> Any:
     from sqlalchemy.engine import URL
 
-    from authcore.backends.engines import check_driver, parse_url
+    from authcore.backends.engines import check_driver, check_folder, parse_url
 
     database = DEV_DATABASE if given is None and dev else given
     if database is None:
         raise ConfigurationError("Auth(database=…) is missing: give a URL such as 'postgresql://user@host/name'.")
     if not isinstance(database, str | URL):
         return _engine(database)
-    url = check_driver(parse_url(database))
+    url = check_folder(check_driver(parse_url(database)))
     if drive == "asyncio" and url.get_backend_name() == "sqlite":
         raise ConfigurationError(
             "Auth(async_drive='asyncio') needs a database with a driver for asyncio, which SQLite has not: "
@@ -134,9 +136,13 @@ def _database(given: Any, dev: bool, drive: object) -> Any:
 
 
 def _engine(given: Any) -> Any:
+    from authcore.backends.engines import check_store
+
     # An Engine, an AsyncEngine, or a source of an adapter's own; asking for their types would load asyncio's.
     if isinstance(given, type) or not (hasattr(given, "dialect") or hasattr(given, "create_tables")):
         raise ConfigurationError("Auth(database=…) is a URL, such as 'sqlite:///app.db', or an engine of SQLAlchemy.")
+    if hasattr(given, "url"):
+        check_store(given.url)
     return given
 
 
@@ -260,13 +266,24 @@ def _kept_secret(path: Path) -> str:
     # A process that starts beside this one may be between making the file and writing it.
     for _ in range(200):
         try:
-            kept = path.read_text().strip()
+            with path.open() as file:
+                _check_own(path, os.fstat(file.fileno()).st_mode)
+                kept = file.read().strip()
         except (OSError, UnicodeDecodeError):
             break
         if len(kept) >= MIN_SECRET:
             return kept
         _pause()
     raise ConfigurationError(f"{path} holds no secret: delete it, and another is made.")
+
+
+def _check_own(path: Path, mode: int) -> None:
+    # Who can read the secret can sign whatever authcore believes; who can write it has chosen it. Windows has no modes.
+    if os.name == "posix" and stat.S_ISREG(mode) and mode & 0o077:
+        raise ConfigurationError(
+            f"{path} may be read or written by others (mode {stat.S_IMODE(mode):o}): "
+            "delete it, and another is made that is yours alone."
+        )
 
 
 def _pause() -> None:
@@ -325,6 +342,16 @@ def _is_ip(text: str) -> bool:
     return "/" not in text
 
 
+def _dev_hosts(given: object, dev: bool) -> frozenset[str] | None:
+    names = _hosts(given)
+    if names and not dev:
+        raise ConfigurationError(
+            "Auth(dev_hosts=…) is for dev_mode: elsewhere every host is answered, so leave it out, "
+            "and let the server in front refuse unknown hosts."
+        )
+    return LOOPBACK | names if dev else None
+
+
 def _hosts(given: object) -> frozenset[str]:
     names = [entry.lower() for entry in _texts("dev_hosts", given, "'my-machine.local'")]
     for name in names:
@@ -349,9 +376,22 @@ def _cookie_name(given: object) -> str:
     return given
 
 
-def _cookie_domain(given: object) -> str | None:
+def _product(given: object, base_url: str) -> str:
+    if given is not None:
+        return _text("product", given)
+    host = urlsplit(base_url).hostname or ""
+    return "localhost" if host in LOOPBACK else host
+
+
+def _cookie_domain(given: object, base_url: str) -> str | None:
     if given is not None and (not isinstance(given, str) or not _DOMAIN.match(given)):
         raise ConfigurationError(f"Auth(cookie_domain={given!r}) is a domain without a leading dot: 'example.com'.")
+    host = urlsplit(base_url).hostname or ""
+    if given is not None and given != host and not (host.endswith(f".{given}") and "." in given):
+        raise ConfigurationError(
+            f"Auth(cookie_domain={given!r}) is neither base_url's host {host!r} nor a domain above it, "
+            "so browsers would drop the cookies: write one of those, or leave it out."
+        )
     return given
 
 
@@ -397,12 +437,27 @@ def _mailer(given: Any, dev: bool) -> Any:
     if isinstance(given, type):
         raise ConfigurationError(f"Auth(mailer=…) is the class {given.__name__}: write an instance of it.")
     if callable(getattr(given, "send", None)):
+        _check_takes_mail(given.send, "its send")
         return given
     if callable(given):
+        _check_takes_mail(given, "it")
         return CallableMailer(given)
     raise ConfigurationError(
         f"Auth(mailer=…) is {_kind(given)}, without send(mail): give an SmtpMailer, or a function that sends a mail."
     )
+
+
+def _check_takes_mail(send: Callable[..., Any], what: str) -> None:
+    try:
+        signature = inspect.signature(send)
+    except (TypeError, ValueError):  # of what is written in C
+        return
+    try:
+        signature.bind(None)
+    except TypeError as error:
+        raise ConfigurationError(
+            f"Auth(mailer=…): {what} cannot be called with one mail ({error}): write a function such as send(mail)."
+        ) from None
 
 
 def _hook(name: str, given: Any) -> Any:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import re
 from collections.abc import Iterator
+from itertools import islice
 from typing import Any, NoReturn, TypeVar
 
 import msgspec
@@ -14,6 +15,7 @@ from authcore.http import BODY_CAP, Request
 
 T = TypeVar("T", bound=msgspec.Struct)
 MAX_DEPTH = 32
+MAX_NAMED = 50  # wrong fields in one answer, which would else be nine times as long as the body
 MAX_DIGITS = 400  # a number longer than this is no number that a field holds
 _NAME = re.compile(r"[A-Za-z_][A-Za-z0-9_]{0,63}\Z")
 # Possessive, and the closing quote may lack: else a string without an end is scanned anew from each of its quotes.
@@ -54,17 +56,17 @@ def parse_json(raw: bytes) -> Any:
         )
     except (ValueError, RecursionError):
         raise InvalidJson() from None
-    if not all(_clean(text) for text in _texts(value)):
+    if not all(is_storable(text) for text in _texts(value)):
         raise InvalidJson()
     return value
 
 
 def to_struct(value: Any, kind: type[T]) -> T:
-    """Answer the value as a `kind`; raise InvalidFields with every wrong field."""
+    """Answer the value as a `kind`; raise InvalidFields with every wrong field, at most 50."""
     try:
         return msgspec.convert(value, kind)
     except msgspec.ValidationError:
-        raise InvalidFields(details=list(_wrong_fields(value, kind))) from None
+        raise InvalidFields(details=list(islice(_wrong_fields(value, kind), MAX_NAMED))) from None
 
 
 def _depth(raw: bytes) -> int:
@@ -115,7 +117,8 @@ def _texts(value: Any) -> Iterator[str]:
             yield from _texts(item)
 
 
-def _clean(text: str) -> bool:
+def is_storable(text: str) -> bool:
+    """Tell whether every database takes the text: it holds no NUL and no lone surrogate."""
     if "\0" in text:
         return False
     try:

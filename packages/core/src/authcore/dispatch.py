@@ -8,9 +8,10 @@ from typing import Any
 
 import msgspec
 
+from authcore import reports
 from authcore.context import DEFAULT_TENANT, MAX_TENANT, Authenticated, Context, Runtime, Tenant
 from authcore.decode import decode
-from authcore.errors import AuthError, ConfigurationError
+from authcore.errors import AuthError, ConfigurationError, OriginNotAllowed, Unavailable
 from authcore.http import Request, Result
 from authcore.route import Answer, Empty, Requirement, Route, Router, allowed
 from authcore.services import guard, limits, origin
@@ -74,7 +75,8 @@ async def tenant_of(runtime: Runtime, request: Request | None) -> Tenant:
 
 async def authenticate(runtime: Runtime, request: Request) -> Authenticated | None:
     """Answer who sends the application's own request, or None."""
-    return await guard.authenticate(Context(runtime, await tenant_of(runtime, request), request))
+    ctx = Context(runtime, await tenant_of(runtime, request), request)
+    return None if is_foreign(ctx) else await guard.authenticate(ctx)
 
 
 async def authorize(runtime: Runtime, request: Request, needs: Requirement) -> Authenticated:
@@ -93,13 +95,30 @@ def judge(ctx: Context, who: Authenticated | None, needs: Requirement) -> Authen
 
 def check_unsafe(ctx: Context, needs: Requirement) -> None:
     """Check the origin of the application's own unsafe request, unless the requirement opts out (rule R5)."""
+    if needs.csrf:
+        check_own(ctx, mints=False)
+
+
+def check_own(ctx: Context, *, mints: bool) -> None:
+    """Raise OriginNotAllowed if another site may have made the application's own unsafe request."""
     request = ctx.request
-    if needs.csrf and request is not None and request.method not in ("GET", "HEAD", "OPTIONS"):
-        origin.check_origin(ctx.app, ctx.tenant, request, mints=False)
+    if request is not None and request.method not in ("GET", "HEAD", "OPTIONS"):
+        origin.check_origin(ctx.app, ctx.tenant, request, mints=mints)
+
+
+def is_foreign(ctx: Context) -> bool:
+    """Tell whether another site may have made the request, whose sender the optional look-up then keeps back (R5)."""
+    try:
+        check_own(ctx, mints=False)
+    except OriginNotAllowed:
+        return True
+    return False
 
 
 def failure(error: AuthError) -> Result:
-    """Answer an error as every framework sends it."""
+    """Answer an error as every framework sends it; why a store is not available is for the log alone."""
+    if isinstance(error, Unavailable):
+        reports.unavailable(error)
     return Result(error.status, _encoder.encode(error.to_json()), headers=(*COMMON, *error.headers))
 
 

@@ -4,10 +4,12 @@ from __future__ import annotations
 
 from collections.abc import Awaitable, Callable, Sequence
 from dataclasses import dataclass, replace
+from datetime import datetime, timedelta
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, ClassVar, Protocol
 
 from sqlalchemy import Table
+from sqlalchemy.engine import Connection
 
 from authcore.calls import Calls
 from authcore.errors import ConfigurationError
@@ -48,6 +50,19 @@ def mails_from(owner: str, mails: Sequence[MailTemplate], sender: str | None) ->
     return tuple(replace(mail, sender=sender) for mail in mails)
 
 
+@dataclass(frozen=True, slots=True)
+class Retention:
+    """Rows that nobody needs any more once they have been over for as long as `keep`.
+
+    `clean` is a store function of (connection, time, most): it removes at most `most` rows from before the time, and
+    answers how many.
+    """
+
+    name: str
+    keep: timedelta
+    clean: Callable[[Connection, datetime, int], int]
+
+
 class SignInStep(Protocol):
     """What may stand between a proved first factor and a session."""
 
@@ -85,6 +100,7 @@ class Feature:
     steps: ClassVar[tuple[SignInStep, ...]] = ()
     reauthentications: ClassVar[tuple[Reauthentication, ...]] = ()
     listeners: ClassVar[tuple[tuple[type, Callable[..., Any]], ...]] = ()
+    retentions: ClassVar[tuple[Retention, ...]] = ()
 
     settings: Any = None
     """A frozen value whose type is the key under which flows find it."""

@@ -97,8 +97,8 @@ class Hasher(Protocol):
         """Answer what is known of a right password; raise PasswordMismatch, or Overloaded."""
         ...
 
-    def dummy(self) -> str:
-        """Answer a digest of an unknowable password with the parameters of stored ones (rule A2)."""
+    def dummy(self, like: str | None = None) -> str:
+        """Answer a digest of an unknowable password that costs what `like` costs, by default a fresh one (rule A2)."""
         ...
 
     def salt(self, digest: str) -> bytes:

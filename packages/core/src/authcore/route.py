@@ -3,14 +3,14 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Awaitable, Callable, Iterable, Mapping
+from collections.abc import Awaitable, Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import timedelta
 from typing import TYPE_CHECKING, Any
 
 import msgspec
 
-from authcore.errors import AuthError, MethodNotAllowed, NotFound
+from authcore.errors import AuthError, ConfigurationError, MethodNotAllowed, NotFound
 from authcore.http import Cookie
 
 if TYPE_CHECKING:
@@ -45,6 +45,12 @@ class Requirement:
     fresh: timedelta | None = None
     default_fresh: bool = False
     csrf: bool = True
+
+
+def check_parentheses(given: Sequence[object], write: str) -> None:
+    """Raise ConfigurationError where `require` was handed what it guards: it stands without its parentheses."""
+    if given:
+        raise ConfigurationError(f"require stands without its parentheses: write {write}.")
 
 
 SIGNED_IN = Requirement()
@@ -117,6 +123,13 @@ class Router:
             if match := pattern.match(path):
                 return methods, match.groupdict()
         raise NotFound()
+
+    def takes_body(self, method: str, path: str) -> bool:
+        """Tell whether a request's body is read: who sends one elsewhere need not be waited for."""
+        try:
+            return self.find(method, path)[0].unsafe
+        except AuthError:
+            return False
 
     def find(self, method: str, path: str) -> tuple[Route, dict[str, str]]:
         """Answer the route and its parameters; raise NotFound, or MethodNotAllowed with `Allow`."""

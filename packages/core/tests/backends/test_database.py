@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import gc
 import os
 import sqlite3
 import subprocess
@@ -13,12 +14,12 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from sqlalchemy import Column, Integer, MetaData, String, Table, create_engine, insert, select, text, update
+from sqlalchemy import Column, Integer, MetaData, String, Table, create_engine, insert, literal, select, text, update
 from sqlalchemy.engine import Connection, Engine, make_url
 from sqlalchemy.exc import IntegrityError, OperationalError
 from sqlalchemy.pool import StaticPool
 
-from authcore.backends.build import Backends
+from authcore.backends.build import Backends, Plan
 from authcore.drive import Drive, run_blocking
 from authcore.errors import ConfigurationError, Unavailable
 from authcore.ports import Count, Ports
@@ -391,6 +392,37 @@ def test_a_thread_that_ends_closes_its_connection(make: Make, sqlite_url: str) -
     assert max(counts) <= 12, counts
 
 
+def test_what_is_dropped_undisposed_ends_without_a_word(sqlite_url: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Connections that are collected together with what held them leave no traceback on standard error."""
+    told: list[Any] = []
+    monkeypatch.setattr(sys, "unraisablehook", told.append)
+    done, leave = threading.Event(), threading.Event()
+
+    def use() -> threading.Thread:
+        backends: Any = Backends(Plan(sqlite_url))
+        backends.create_tables()
+        db = backends.ports(Drive.BLOCKING).db
+        one = select(literal(1))
+        other = threading.Thread(target=lambda: (_read_one(db, one), done.set(), leave.wait()))
+        other.start()
+        done.wait()
+        _read_one(db, one)
+        backends.itself = backends
+        return other
+
+    other = use()
+    gc.collect()
+    leave.set()
+    other.join()
+    gc.collect()
+
+    assert [str(each.exc_value) for each in told] == []
+
+
+def _read_one(db: Any, one: Any) -> None:
+    run_blocking(db.read(lambda tx: tx.execute(one).all()))
+
+
 def test_disposing_closes_the_connections_of_every_thread(make: Make, sqlite_url: str) -> None:
     """After dispose nothing is open, whichever thread had opened it; the next call opens again."""
     backends = make(sqlite_url)
@@ -672,3 +704,20 @@ def _open_files(url: str) -> int:
         except FileNotFoundError:
             continue
     return sum(link.startswith(path) for link in links)
+
+
+@pytest.mark.parametrize(
+    ("settings", "says"),
+    [({"database": "nobody_made_this"}, "nobody_made_this"), ({"host": "127.0.0.1", "port": 1}, "refused")],
+    ids=["unknown", "unreachable"],
+)
+def test_tables_that_cannot_be_made_are_told_with_the_cause(
+    make: Make, postgres_url: str, settings: dict[str, Any], says: str
+) -> None:
+    """An application that makes its tables as it starts ends with the driver's reason, and without a password."""
+    url = make_url(postgres_url).set(password="hunter2", **settings)
+
+    with pytest.raises(Unavailable, match=f"The database does not answer: .*{says}") as caught:
+        make(url).create_tables()
+
+    assert "hunter2" not in str(caught.value)

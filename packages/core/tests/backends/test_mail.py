@@ -195,10 +195,60 @@ def test_a_certificate_that_nobody_vouches_for_is_refused(
     assert b"Subject: Your code" in b"".join(got)
 
 
-def test_a_password_never_travels_in_the_clear(clock: FrozenClock) -> None:
-    """A password without TLS is refused when it is declared."""
+@pytest.mark.parametrize(
+    "credentials", [{"username": "u", "password": "secret"}, {"username": "u"}], ids=["both", "user"]
+)
+def test_credentials_never_travel_in_the_clear(clock: FrozenClock, credentials: dict[str, str]) -> None:
+    """Credentials without TLS are refused when they are declared."""
     with pytest.raises(ConfigurationError, match="starttls"):
-        SmtpMailer("127.0.0.1", clock=clock, username="u", password="secret", security="none")
+        SmtpMailer("127.0.0.1", clock=clock, security="none", **credentials)
+
+
+@pytest.mark.parametrize(
+    ("settings", "says"),
+    [
+        ({"security": "STARTTLS"}, "security=…"),
+        ({"security": "ssl"}, "security=…"),
+        ({"security": None}, "security=…"),
+        ({"port": "587"}, "port=…"),
+        ({"port": 0}, "port=…"),
+        ({"port": 65536}, "port=…"),
+        ({"port": True}, "port=…"),
+        ({"host": ""}, "host=…"),
+        ({"host": " "}, "host=…"),
+        ({"host": None}, "host=…"),
+        ({"host": "mail\r\nQUIT"}, "host=…"),
+        ({"timeout": 0}, "timeout=…"),
+        ({"timeout": -1}, "timeout=…"),
+        ({"timeout": None}, "timeout=…"),
+        ({"timeout": float("nan")}, "timeout=…"),
+        ({"timeout": float("inf")}, "timeout=…"),
+        ({"username": 5, "password": "secret"}, "username=…"),
+        ({"username": "u", "password": b"secret"}, "password=…"),
+        ({"password": "secret"}, "username=…"),
+    ],
+)
+def test_a_server_that_cannot_work_is_refused_when_it_is_declared(settings: dict[str, Any], says: str) -> None:
+    """O1: a misspelt `security` would have meant no TLS at all; each setting is named, and no password shown."""
+    with pytest.raises(ConfigurationError) as caught:
+        SmtpMailer(**{"host": "127.0.0.1", **settings})
+
+    assert says in str(caught.value)
+    assert "secret" not in str(caught.value)
+
+
+def test_an_address_is_not_decoded(smtp: Callable[..., tuple[int, list[bytes]]]) -> None:
+    """A mail goes to the address as it was given: what looks encoded in it (RFC 2047) is nobody else's address."""
+    port, got = smtp()
+    mail = replace(MAIL, to="=?utf-8?q?victim?=@corp.example", sender="=?utf-8?q?shop?= <shop@example.com>")
+
+    SmtpMailer("127.0.0.1", port=port, security="none").send(mail)
+
+    envelope = [line for line in got if line.lower().startswith((b"mail from", b"rcpt to"))]
+    assert [line.split()[1] for line in envelope] == [
+        b"FROM:<shop@example.com>",
+        b"TO:<=?utf-8?q?victim?=@corp.example>",
+    ]
 
 
 def test_secrets_stay_out_of_reprs(clock: FrozenClock) -> None:

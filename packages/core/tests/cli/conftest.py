@@ -32,7 +32,12 @@ def make():
         features=[Password(min_length=int(os.environ.get("MIN_LENGTH", "15")))],
     )
 
+class Wsgi:
+    def __call__(self, environ, start_response):
+        raise AssertionError("a command is no request")
+
 auth = make()
+wsgi = Wsgi()
 number = 3
 """
 Run = Callable[..., "subprocess.CompletedProcess[str]"]

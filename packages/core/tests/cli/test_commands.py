@@ -12,11 +12,18 @@ from typing import Any
 import pytest
 from click.testing import Result
 
-from authcore import Auth
+from authcore import Auth, __version__
 
 Run = Callable[..., "subprocess.CompletedProcess[str]"]
 Mounted = Callable[..., Result]
 MakeAuth = Callable[..., Auth]
+
+
+def test_version_names_the_version(authcore: Run) -> None:
+    """`authcore --version` needs no application."""
+    ended = authcore("--version")
+
+    assert (ended.returncode, ended.stdout, ended.stderr) == (0, f"authcore {__version__}\n", "")
 
 
 def test_secret_prints_256_random_bits(authcore: Run) -> None:

@@ -9,8 +9,9 @@ import pytest
 
 from authcore import Auth, ChallengeRequired, Password, Request, Sessions, SignedIn
 from authcore.errors import AuthError, InvalidChallenge, InvalidCredentials, InvalidFields
-from authcore.features.password import policy
+from authcore.features.password import policy, store
 from authcore.features.password.errors import PasswordDisabled
+from authcore.services.accounts import users
 from authcore.testing.ports import FrozenClock
 
 EMAIL, PASSWORD = "ada@example.com", "three quiet herons wade"
@@ -248,3 +249,84 @@ def test_a_strange_address_is_no_address(calling: Any, auth: Callable[..., Auth]
         calls.password.sign_in(email=email, password=PASSWORD)
     with pytest.raises(InvalidFields):
         calls.password.sign_up(email=email, password=PASSWORD)
+
+
+@pytest.mark.parametrize(
+    ("field", "text", "code"),
+    [
+        ("device_name", "x" * 500, "too_long"),
+        ("device_name", "a\0b", "invalid"),
+        ("device_name", "\ud800", "invalid"),
+        ("device_name", "", "too_short"),
+        ("device_id", "x" * 201, "too_long"),
+        ("device_id", "\0", "invalid"),
+        ("transport", "weird", "invalid"),
+        ("transport", "\0", "invalid"),
+    ],
+)
+def test_what_a_body_would_not_let_through_is_a_wrong_field(
+    calling: Any, auth: Callable[..., Auth], inside: Callable[[Auth], Any], field: str, text: str, code: str
+) -> None:
+    """R1: texts of an application's own form are judged before anything is counted, made or stored."""
+    made = auth(Password(require_code=False))
+    calls = calling(made)
+    held = {"challenge_id": UNKNOWN, "code": "123456"}
+
+    for name, given in (("sign_up", WHOLE), ("sign_in", WHOLE), ("verify_sign_up", held)):
+        with pytest.raises(InvalidFields) as caught:
+            getattr(calls.password, name)(**given, **{field: text})
+        assert [(detail["field"], detail["code"]) for detail in caught.value.details] == [(field, code)]
+
+    assert inside(made).rows(users) == []
+
+
+@pytest.mark.parametrize("challenge_id", ["a\0b", "\ud800", "", "x" * 5000])
+def test_what_is_no_challenge_id_is_an_invalid_challenge(
+    calling: Any, auth: Callable[..., Auth], challenge_id: str
+) -> None:
+    """R1: no database is asked for what it would not take."""
+    calls = calling(auth())
+
+    with pytest.raises(InvalidChallenge):
+        calls.password.resend_sign_up(challenge_id=challenge_id)
+    with pytest.raises(InvalidChallenge):
+        calls.password.verify_sign_up(challenge_id=challenge_id, code="123456")
+
+
+# --- when a password rests ---
+
+
+def test_the_application_unlocks_a_password_that_rests(calling: Any, auth: Callable[..., Auth]) -> None:
+    """A6: after 100 failures the right password opens again once the application says so, however it spells it."""
+    calls = calling(auth(Password(require_code=False), limits=False))
+    calls.password.sign_up(**WHOLE)
+    for _ in range(100):
+        with pytest.raises(InvalidCredentials):
+            calls.password.sign_in(email=EMAIL, password=WRONG)
+    with pytest.raises(InvalidCredentials):
+        calls.password.sign_in(**WHOLE)
+
+    told = [calls.password.unlock(email=f" {EMAIL.upper()}") for _ in range(2)]
+
+    assert told == [True, False]
+    assert isinstance(calls.password.sign_in(**WHOLE), SignedIn)
+
+
+def test_unlocking_tells_what_is_no_address(calling: Any, auth: Callable[..., Auth]) -> None:
+    """A5: an address that nobody can have is a wrong field; one that nobody has had no failures."""
+    calls = calling(auth())
+
+    assert calls.password.unlock(email="nobody@example.com") is False
+    with pytest.raises(InvalidFields):
+        calls.password.unlock(email="a\0b@example.com")
+
+
+def test_what_is_known_of_an_address_shows_no_digest(auth: Callable[..., Auth], inside: Callable[[Auth], Any]) -> None:
+    """O3: the digest of a password reaches no log and no report of locals."""
+    made = auth(Password(require_code=False))
+    made.blocking.password.sign_up(**WHOLE)
+
+    found = inside(made).read(store.credential, "default", EMAIL)
+
+    assert found.digest.startswith("$argon2id$")
+    assert "argon2" not in repr(found)

@@ -98,6 +98,14 @@ def test_length_is_counted_after_normalising() -> None:
     assert refusal(DEFAULT, twice) == "too_short"
 
 
+def test_length_is_counted_before_normalising_too() -> None:
+    """A4: one code point that NFKC makes eighteen of is one character, and no password."""
+    assert len(normalise(LIGATURE)) == 18
+    assert refusal(DEFAULT, LIGATURE) == "too_short"
+    assert refusal(DEFAULT, "ab" + LIGATURE * 12) == "too_short"
+    assert refusal(DEFAULT, "ab" + LIGATURE * 13) is None
+
+
 def test_length_is_capped_before_normalising() -> None:
     """What is too long is refused by its own length, though it would be short enough once normalised."""
     composed_to_less = "e\u0301" * (BOUND // 2) + "ab"
@@ -144,7 +152,7 @@ def test_every_text_is_accepted_whole_or_refused_by_a_known_code(password: str) 
 def test_every_spelling_of_a_password_is_the_same_password(password: str, form: Any) -> None:
     """However a keyboard composes the characters, the answer is the same."""
     spelled = unicodedata.normalize(form, password)
-    assume(len(spelled) <= BOUND)
+    assume(15 <= len(spelled) <= BOUND)
 
     assert refusal(DEFAULT, spelled) == refusal(DEFAULT, password)
     assert normalise(spelled) == normalise(password)

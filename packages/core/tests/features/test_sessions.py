@@ -20,6 +20,7 @@ from authcore.services.events import Event, Logout, SessionsEnded
 from authcore.testing.ports import FrozenClock
 
 EMAIL, PASSWORD = "ada@example.com", "three quiet herons wade"
+ORIGIN = "http://127.0.0.1:8000"
 WHOLE = {"email": EMAIL, "password": PASSWORD}
 NOTHING = ["", "unknown", "ac1_at_" + "A" * 43, "ac1_rt_" + "A" * 43, "\ud800", "\x00"]
 
@@ -27,7 +28,7 @@ NOTHING = ["", "unknown", "ac1_at_" + "A" * 43, "ac1_rt_" + "A" * 43, "\ud800", 
 def carrying(made: SignedIn) -> Request:
     """Answer a request that carries a session, as its client would send it."""
     if made.session.transport == "cookie":
-        return Request("POST", "/mine", headers={"cookie": f"authcore_session={made.access_token}"})
+        return Request("POST", "/mine", headers={"cookie": f"authcore_session={made.access_token}", "origin": ORIGIN})
     return Request("POST", "/mine", headers={"authorization": f"Bearer {made.access_token}"})
 
 
@@ -184,6 +185,16 @@ def test_all_sessions_of_a_user_are_revoked(calls: Any, held: SignedIn) -> None:
     assert calls.sessions.get_user(access_token=other.access_token) == other.user
 
 
+@pytest.mark.parametrize("user_id", ["\0", "\ud800", "", "nobody"])
+def test_what_is_no_users_id_has_no_sessions(calling: Any, made: Auth, held: SignedIn, user_id: str) -> None:
+    """R1: whatever text an application hands over, nobody has sessions, and nobody's end, not even one's own."""
+    plain = calling(made)
+
+    assert plain.sessions.list_sessions(user_id=user_id) == []
+    assert plain.sessions.revoke_all_sessions(user_id=user_id) == 0
+    assert plain.sessions.get_user(access_token=held.access_token) == held.user
+
+
 def test_all_of_ones_own_sessions_are_revoked(calling: Any, made: Auth, held: SignedIn) -> None:
     """S28: without an id it is the user who asks, with the session that asks."""
     calls = calling(made, carrying(held))
@@ -309,7 +320,7 @@ def test_cookie_pairs_rotate_by_request(calling: Any, auth: Callable[..., Auth])
     held = calling(made).password.sign_up(**WHOLE, transport="cookie")
     jar = "; ".join(f"{cookie.name}={cookie.value}" for cookie in held.cookies)
 
-    issued = calling(made, Request("POST", "/mine", headers={"cookie": jar})).sessions.refresh()
+    issued = calling(made, Request("POST", "/mine", headers={"cookie": jar, "origin": ORIGIN})).sessions.refresh()
 
     assert issued.refresh != held.refresh_token
     assert calling(made).sessions.get_user(access_token=issued.access) == held.user

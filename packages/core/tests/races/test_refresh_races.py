@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import itertools
 import os
-from collections.abc import Iterator
 from datetime import timedelta
 
 import pytest
@@ -18,28 +17,7 @@ pytestmark = pytest.mark.alone
 
 ROUNDS = int(os.environ.get("AUTHCORE_RACE_ROUNDS", "200"))
 CALLERS = 200
-SERVER = os.environ.get("AUTHCORE_TEST_POSTGRES", "postgresql://postgres@127.0.0.1:5432/postgres")
 STRICT, FORGIVING = timedelta(0), timedelta(seconds=10)
-
-
-@pytest.fixture
-def postgresql() -> Iterator[str]:
-    """A database of this test's own on the server of AUTHCORE_TEST_POSTGRES."""
-    server = sa.make_url(SERVER).set(drivername="postgresql+psycopg")
-    engine = sa.create_engine(server, isolation_level="AUTOCOMMIT", poolclass=sa.NullPool)
-    name = f"authcore_races_{os.getpid()}"
-    try:
-        with engine.connect() as connection:
-            connection.execute(sa.text(f"DROP DATABASE IF EXISTS {name} WITH (FORCE)"))
-            connection.execute(sa.text(f"CREATE DATABASE {name}"))
-    except sa.exc.OperationalError:
-        sentence = "PostgreSQL is missing: start one, and set AUTHCORE_TEST_POSTGRES to its URL."
-        if os.environ.get("CI") == "true":
-            pytest.fail(sentence)
-        pytest.skip(sentence)
-    yield server.set(database=name).render_as_string(hide_password=False)
-    with engine.connect() as connection:
-        connection.execute(sa.text(f"DROP DATABASE {name} WITH (FORCE)"))
 
 
 def family(auth: Auth, number: int) -> tuple[str, str]:

@@ -4,12 +4,13 @@ from __future__ import annotations
 
 import threading
 from collections.abc import Callable
+from contextlib import suppress
 from datetime import timedelta
 from typing import Any
 
 import pytest
 
-from authcore import Auth, AuthError
+from authcore import Auth, AuthError, Request
 from authcore.errors import InvalidChallenge, RateLimited
 from authcore.services import challenges
 from authcore.services.challenges import (
@@ -24,6 +25,7 @@ from authcore.services.challenges import (
     mask_email,
     view,
 )
+from authcore.services.limits import BUCKETS
 from authcore.testing.ports import FrozenClock
 
 KIND = ChallengeKind(purpose="tests", mail="tests")
@@ -55,6 +57,12 @@ class Desk:
     def spend(self, made: Challenge, code: str | None = None, **how: Any) -> Spent | Refused:
         """Answer a challenge; its own code where none is given."""
         found: Spent | Refused = self.world.write(challenges.spend, self.attempt(made, code or made.code or "", **how))
+        return found
+
+    def answer(self, made: Challenge, peer: str = "81.2.69.7") -> Attempt:
+        """Count an attempt at a challenge, as a flow does for a client's address."""
+        ctx = self.world.ctx(Request("POST", "/x", peer=peer))
+        found: Attempt = self.world.run(challenges.attempt(ctx, KIND, made.id, "000000", None))
         return found
 
     def send_again(self, made: Challenge) -> Challenge | None:
@@ -389,18 +397,32 @@ def test_a_code_has_its_length_with_leading_zeros(desk: Callable[..., Desk], len
 
 
 def test_attempts_count_per_account_across_challenges(desk: Callable[..., Desk]) -> None:
-    """A6: guesses at several challenges of one subject share one bucket, and all are counted."""
+    """A6: guesses at several challenges of one subject share one bucket of each client, and all are counted."""
     one = desk()
     made = [one.make() for _ in range(21)]
 
-    def answer(challenge: Challenge) -> Attempt:
-        return one.world.run(challenges.attempt(one.world.ctx(), KIND, challenge.id, "000000", None))
-
     for challenge in made[:20]:
-        answer(challenge)
+        one.answer(challenge)
 
     with pytest.raises(RateLimited):
-        answer(made[20])
+        one.answer(made[20])
+
+
+def test_what_one_client_may_not_try_counts_against_nobody_else(desk: Callable[..., Desk]) -> None:
+    """A6: refused attempts of a stranger never fill the bucket that the owner shares; very many strangers do."""
+    one = desk(key_value="memory")
+    made, allowance = one.make(), BUCKETS["code.account"].allowance
+    for _ in range(allowance + 1):
+        with suppress(RateLimited):
+            one.answer(made, peer="81.2.69.66")
+
+    one.answer(made, peer="81.2.69.7")
+
+    for number in range(allowance):
+        with suppress(RateLimited):
+            one.answer(made, peer=f"81.2.{number // 20}.9")
+    with pytest.raises(RateLimited):
+        one.answer(made, peer="81.2.69.8")
 
 
 def test_spaces_and_dashes_in_a_code_do_not_matter(desk: Callable[..., Desk]) -> None:

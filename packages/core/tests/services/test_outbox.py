@@ -10,7 +10,7 @@ import threading
 import time
 from collections import Counter
 from collections.abc import Callable
-from datetime import timedelta
+from datetime import datetime, timedelta
 from pathlib import Path
 from typing import Any
 
@@ -33,11 +33,13 @@ class Post:
         self.world = world
         self.sent: list[str] = []
 
-    def put(self, number: int = 1, *, void: bool = False, kind: str = "sign_up") -> None:
+    def put(
+        self, number: int = 1, *, void: bool = False, kind: str = "sign_up", expires_at: datetime | None = None
+    ) -> None:
         """Write effects, each in a transaction of its own."""
         ctx = self.world.ctx()
         for n in range(number):
-            payload = MailPayload(kind=kind, to=f"n{n}@example.com", code="123456")
+            payload = MailPayload(kind=kind, to=f"n{n}@example.com", code="123456", expires_at=expires_at)
             self.world.write(outbox.enqueue, outbox.mail(ctx, payload, void=void))
 
     def deliver(self, send: Any = None) -> int:
@@ -225,16 +227,28 @@ def test_one_failing_mail_holds_up_no_other(post: Callable[..., Post]) -> None:
 
 
 def test_a_failure_tells_the_log_no_secret(post: Callable[..., Post], caplog: pytest.LogCaptureFixture) -> None:
-    """O3: the log names the row, the try and the kind of error, and not its text."""
+    """O3: the log names the row, the try and the error in its own words, without what the mail holds."""
     one = post()
-    one.put()
+    token, url = "Zx81-token", "https://example.com/auth/verify#t=Zx81-token&x=é"
+    payload = MailPayload(kind="sign_up", to="ada@example.com", code="123456", token=token, url=url)
+    one.world.write(outbox.enqueue, outbox.mail(one.world.ctx(), payload))
+
+    async def refuse(key: str, tenant: str, mail: MailPayload) -> None:
+        raise ConnectionRefusedError(
+            f"no route\n\x1b[2Jto {mail.to.upper()} (ada%40example.com): {mail.code} {mail.token} {mail.url}"
+            f" t={token}&x=é smtp://u:hunter2@host password='hunter2 x' {'~' * 400}"
+        )
 
     with caplog.at_level(logging.DEBUG):
-        one.deliver(one.fail)
+        one.deliver(refuse)
 
-    told = [record.getMessage() for record in caplog.records if record.name == "authcore.outbox"]
-    assert told == [f"Effect {one.rows[0].id} failed at try 1: ConnectionRefusedError"]
-    assert "123456" not in caplog.text
+    [told] = [record.getMessage() for record in caplog.records if record.name == "authcore.outbox"]
+    assert told.startswith(
+        f"Effect {one.rows[0].id} failed at try 1: ConnectionRefusedError: no route [2Jto *** (***): "
+    )
+    assert not [secret for secret in ("ada", "123456", "Zx81", "verify", "hunter2") if secret in told.lower()]
+    assert told.isprintable()
+    assert len(told.partition("try 1: ")[2]) == 300
 
 
 def test_a_mail_of_a_room_that_is_gone_waits(post: Callable[..., Post]) -> None:
@@ -270,6 +284,25 @@ def test_what_was_sealed_under_a_lost_key_is_given_up(
     assert lost.sent == []
     assert sorted((row.done_at is None, row.next_at) for row in old.rows)[-1] == (True, None)
     assert "key that is gone" in caplog.text
+
+
+def test_a_mail_whose_code_has_expired_is_not_sent(
+    post: Callable[..., Post], clock: FrozenClock, caplog: pytest.LogCaptureFixture
+) -> None:
+    """O2: a code that opens nothing any more confuses whoever gets it: the row is done, wiped, and the log says so."""
+    one = post()
+    one.put(expires_at=clock.now() + timedelta(minutes=10))
+    one.put(expires_at=clock.now() + timedelta(minutes=10, seconds=1))
+    first = one.rows[0]
+    clock.advance(600)
+
+    claimed = one.deliver()
+
+    assert claimed == 2
+    assert one.sent == [row.key for row in one.rows if row.id != first.id]
+    assert {(row.payload, row.next_at, row.done_at) for row in one.rows} == {(None, None, clock.now())}
+    told = [record.getMessage() for record in caplog.records if record.name == "authcore.outbox"]
+    assert told == [f"Effect {first.id} is not sent: what it carries has expired."]
 
 
 # --- void rows ---
@@ -363,7 +396,7 @@ def test_cleaning_removes_what_was_done_long_ago(post: Callable[..., Post], cloc
     one.deliver(once)
     clock.advance(timedelta(days=8).total_seconds())
 
-    removed = one.world.write(outbox.clean, clock.now() - outbox.KEEP)
+    removed = one.world.write(outbox.clean, clock.now() - outbox.KEEP, 100)
 
     assert removed == 1
     assert [row.done_at for row in one.rows] == [None]

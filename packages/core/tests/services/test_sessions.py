@@ -450,7 +450,7 @@ def test_cleaning_removes_what_is_over_with_its_secrets(node: Callable[..., Node
     one.world.write(sessions.end_by_id, "default", over.issued.session.id, clock.now())
     clock.advance(60)
 
-    removed = one.world.write(sessions.clean, clock.now())
+    removed = one.world.write(sessions.clean, clock.now(), 100)
 
     assert removed == 1
     for table, column in (

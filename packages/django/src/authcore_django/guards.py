@@ -4,9 +4,10 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import Callable
+from datetime import timedelta
 from functools import wraps
 from inspect import isawaitable
-from typing import Any, Protocol, TypeVar, cast
+from typing import Any, Never, Protocol, TypeVar, cast
 
 from asgiref.sync import iscoroutinefunction
 from django.http import HttpRequest, HttpResponse
@@ -16,6 +17,7 @@ from django.utils.decorators import method_decorator
 
 from authcore import Authenticated, AuthError, Cookie, Request, Requirement, Session, User, requirement
 from authcore.bindings import AsyncioCalls, BlockingCalls
+from authcore.route import check_parentheses
 from authcore_django.settings import get_auth
 from authcore_django.wire import Line, Ready, _request, _response
 
@@ -62,6 +64,14 @@ class RequestAuth:
             self._asked = (await get_auth().async_core().authenticate(self.request),)
         return self._asked[0]
 
+    def authorize(self, needs: Requirement) -> None:
+        """Let who sends the request in, who is known from then on; raise AuthError."""
+        self._asked = (get_auth().blocking_core().authorize(self.request, needs, self.who),)
+
+    async def aauthorize(self, needs: Requirement) -> None:
+        """Let who sends the request in, who is known from then on; raise AuthError."""
+        self._asked = (await get_auth().async_core().authorize(self.request, needs, await self.awho()),)
+
     @property
     def user(self) -> User | None:
         """Answer who sends the request, or None."""
@@ -84,12 +94,15 @@ class RequestAuth:
 
     @property
     def calls(self) -> BlockingCalls:
-        """Answer every flow as a Python call that blocks, made for this request."""
+        """Answer every flow as a Python call that blocks, made for this request.
+
+        Like the mounted routes they raise OriginNotAllowed where another site may have made an unsafe request.
+        """
         return get_auth().blocking.on(self.request)
 
     @property
     def acalls(self) -> AsyncioCalls:
-        """Answer every flow as a Python call to await, made for this request."""
+        """Answer every flow as a Python call to await, made for this request, as `calls` does."""
         return get_auth().asyncio.on(self.request)
 
 
@@ -125,12 +138,20 @@ def current_session(request: HttpRequest) -> Session | None:
     return auth_of(request).session
 
 
-def require(**needs: Any) -> Callable[[View], View]:
+def require(
+    *given: Never,
+    verified: bool = False,
+    mfa: bool = False,
+    fresh: timedelta | str | None = None,
+    csrf: bool = True,
+) -> Callable[[View], View]:
     """Let only those call a view who are signed in and meet the needs: a function, sync or async, or a class.
 
-    It takes what `authcore.requirement` takes: `verified`, `mfa`, `fresh`, `csrf`. Others get the core's refusal.
+    It takes what `authcore.requirement` takes, and raises ConfigurationError as that does. Others get the core's
+    refusal.
     """
-    asked = requirement(**needs)
+    check_parentheses(given, "@require()")
+    asked = requirement(verified=verified, mfa=mfa, fresh=fresh, csrf=csrf)
 
     def decorate(view: View) -> View:
         if isinstance(view, type):
@@ -145,7 +166,7 @@ def _guarded(view: Callable[..., Any], needs: Requirement) -> Callable[..., Any]
     async def aguarded(request: HttpRequest, *args: Any, **kwargs: Any) -> Any:
         auth = auth_of(request)
         try:
-            await get_auth().async_core().authorize(auth.request, needs, await auth.awho())
+            await auth.aauthorize(needs)
         except AuthError as error:
             return failure(request, error)
         answer = view(request, *args, **kwargs)
@@ -157,7 +178,7 @@ def _guarded(view: Callable[..., Any], needs: Requirement) -> Callable[..., Any]
             return aguarded(request, *args, **kwargs)
         auth = auth_of(request)
         try:
-            get_auth().blocking_core().authorize(auth.request, needs, auth.who)
+            auth.authorize(needs)
         except AuthError as error:
             return failure(request, error)
         return _varied(view(request, *args, **kwargs))
@@ -185,7 +206,7 @@ def failure(request: HttpRequest, error: AuthError) -> HttpResponse:
 
 
 class HasCookies(Protocol):
-    """An outcome of a flow that hands cookies to a browser, such as SignedIn."""
+    """An outcome of a flow that hands cookies to a browser, or takes them away: SignedIn, EndedSession."""
 
     @property
     def cookies(self) -> tuple[Cookie, ...]:
@@ -193,8 +214,8 @@ class HasCookies(Protocol):
         ...
 
 
-def set_cookies(response: AnyResponse, outcome: HasCookies) -> AnyResponse:
-    """Add the cookies of an outcome to a response, and answer the response."""
-    for cookie in outcome.cookies:
+def set_cookies(response: AnyResponse, outcome: HasCookies | None) -> AnyResponse:
+    """Add the cookies of an outcome to a response, and answer the response; None is the outcome of no sign-out."""
+    for cookie in outcome.cookies if outcome else ():
         response.cookies[cookie.name] = Line(cookie)
     return response

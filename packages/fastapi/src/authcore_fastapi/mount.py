@@ -20,15 +20,25 @@ class AuthCore:
     """Mount authcore in a FastAPI application.
 
     `app.state.authcore` is the `Auth`. Its routes and schemas stand in the application's own document, and an AuthError
-    that escapes a handler is answered with its code and status.
+    that escapes a handler is answered with its code and status. Raises ConfigurationError where the application has an
+    AuthCore already.
     """
 
     def __init__(self, app: FastAPI, auth: Auth) -> None:
+        _check(app, auth)
         app.state.authcore = auth
         # First: an application's own "/{path:path}" would win over a route that is appended.
         app.router.routes.insert(0, _Mount(auth))
         app.add_exception_handler(AuthError, _fail)
         openapi.merge_into(app, auth)
+
+
+def _check(app: object, auth: object) -> None:
+    if not isinstance(app, FastAPI) or not isinstance(auth, Auth):
+        given = f"{type(app).__name__} and {type(auth).__name__}"
+        raise ConfigurationError(f"AuthCore takes a FastAPI and an Auth, not {given}: write AuthCore(app, auth).")
+    if any(isinstance(route, _Mount) for route in app.router.routes):
+        raise ConfigurationError("This application has an AuthCore already: write AuthCore(app, auth) once.")
 
 
 class _Mount(BaseRoute):
@@ -45,7 +55,7 @@ class _Mount(BaseRoute):
 
     async def handle(self, scope: Scope, receive: Receive, send: Send) -> None:
         """Answer one request; nothing is sent to a client that has gone."""
-        request = await _request(scope, receive, self._auth.prefix)
+        request = await _request(scope, receive, self._auth)
         if request is not None:
             await asgi.respond(await self._auth.async_core().dispatch(request), request.method, send)
 
@@ -58,9 +68,12 @@ def current_auth(conn: HTTPConnection) -> Auth:
     return auth
 
 
-async def _request(scope: Scope, receive: Receive, prefix: str) -> Request | None:
-    read = await asgi.read_body(receive)
-    return asgi.request_of(scope, below(asgi.path_of(scope), prefix) or "", *read) if read else None
+async def _request(scope: Scope, receive: Receive, auth: Auth) -> Request | None:
+    path = below(asgi.path_of(scope), auth.prefix) or ""
+    if not auth.router.takes_body(scope["method"], path):
+        return asgi.request_of(scope, path)
+    read = await asgi.read_body(receive, scope)
+    return asgi.request_of(scope, path, *read) if read else None
 
 
 def _response(result: Result, method: str) -> Response:

@@ -3,17 +3,19 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
+from datetime import timedelta
 from functools import wraps
 from inspect import iscoroutinefunction
-from typing import Any, ParamSpec, TypeVar, cast
+from typing import Any, Never, ParamSpec, Protocol, TypeVar, cast
 
 from flask import Response, current_app, g, request
 from werkzeug.local import LocalProxy
 
-from authcore import Authenticated, ChallengeRequired, Request, Session, SignedIn, User, requirement
+from authcore import Auth, Authenticated, Cookie, Request, Requirement, Session, User, requirement
 from authcore.bindings import BlockingCalls
 from authcore.protocols import wsgi
+from authcore.route import check_parentheses
 from authcore_flask.mount import current_auth
 
 P = ParamSpec("P")
@@ -25,6 +27,7 @@ AnyResponse = TypeVar("AnyResponse", bound=Response)
 class _Asking:
     """One request of the application's own, and who sends it: looked up once, however often it is asked."""
 
+    auth: Auth
     environ: dict[str, Any]
     request: Request
     who: Authenticated | None
@@ -32,11 +35,18 @@ class _Asking:
 
 def _asking() -> _Asking:
     asking: _Asking | None = g.get("_authcore")
+    auth, environ = current_auth(), request.environ
     # `g` outlives a request where an application context was pushed by hand: the environ tells requests apart.
-    if asking is None or asking.environ is not request.environ:
+    if asking is None or asking.environ is not environ or asking.auth is not auth:
         asked = _request()
-        asking = g._authcore = _Asking(request.environ, asked, current_auth().blocking_core().authenticate(asked))
+        asking = g._authcore = _Asking(auth, environ, asked, auth.blocking_core().authenticate(asked))
     return asking
+
+
+def _authorize(needs: Requirement) -> None:
+    asking = _asking()
+    who = asking.auth.blocking_core().authorize(asking.request, needs, asking.who)
+    g._authcore = replace(asking, who=who)
 
 
 def _request() -> Request:
@@ -60,18 +70,24 @@ current_session = cast(Session, LocalProxy(_session))
 """The session of the current request. Signed out it stands for None: falsy, and equal to None."""
 
 
-def require(**needs: Any) -> Callable[[Callable[P, R]], Callable[P, R]]:
+def require(
+    *given: Never,
+    verified: bool = False,
+    mfa: bool = False,
+    fresh: timedelta | str | None = None,
+    csrf: bool = True,
+) -> Callable[[Callable[P, R]], Callable[P, R]]:
     """Let only those call a view, sync or async, who are signed in and meet the needs.
 
-    It takes what `authcore.requirement` takes: `verified`, `mfa`, `fresh`, `csrf`. A refusal is an AuthError.
+    It takes what `authcore.requirement` takes, and raises ConfigurationError as that does. A refusal is an AuthError.
     """
-    asked = requirement(**needs)
+    check_parentheses(given, "@require()")
+    asked = requirement(verified=verified, mfa=mfa, fresh=fresh, csrf=csrf)
 
     def decorate(view: Callable[P, R]) -> Callable[P, R]:
         @wraps(view)
         def guarded(*args: P.args, **kwargs: P.kwargs) -> R:
-            asking = _asking()
-            current_auth().blocking_core().authorize(asking.request, asked, asking.who)
+            _authorize(asked)
             call = current_app.ensure_sync(view) if iscoroutinefunction(view) else view
             return cast(R, call(*args, **kwargs))
 
@@ -81,12 +97,24 @@ def require(**needs: Any) -> Callable[[Callable[P, R]], Callable[P, R]]:
 
 
 def calls() -> BlockingCalls:
-    """Answer every flow as a Python call, made for the current request: its session, cookies, address and tenant."""
+    """Answer every flow as a Python call, made for the current request: its session, cookies, address and tenant.
+
+    Like the mounted routes they raise OriginNotAllowed where another site may have made an unsafe request.
+    """
     return current_auth().blocking.on(_request())
 
 
-def set_cookies(response: AnyResponse, outcome: SignedIn | ChallengeRequired) -> AnyResponse:
-    """Add the cookies of an outcome to a response, and answer the response."""
-    for cookie in outcome.cookies:
+class HasCookies(Protocol):
+    """An outcome of a flow that hands cookies to a browser, or takes them away: SignedIn, EndedSession."""
+
+    @property
+    def cookies(self) -> tuple[Cookie, ...]:
+        """Answer the cookies to set."""
+        ...
+
+
+def set_cookies(response: AnyResponse, outcome: HasCookies | None) -> AnyResponse:
+    """Add the cookies of an outcome to a response, and answer the response; None is the outcome of no sign-out."""
+    for cookie in outcome.cookies if outcome else ():
         response.headers.add("Set-Cookie", cookie.header())
     return response

@@ -7,7 +7,7 @@ from typing import Any
 import click
 from flask import Flask, Response, abort, current_app, request
 from werkzeug.datastructures import Headers
-from werkzeug.routing import BaseConverter, Rule
+from werkzeug.routing import BaseConverter, MapAdapter, Rule
 from werkzeug.wsgi import get_input_stream
 
 from authcore import Auth, AuthError, ConfigurationError, Request, Result
@@ -30,17 +30,52 @@ class AuthCore:
             self.init_app(app)
 
     def init_app(self, app: Flask, auth: Auth | None = None) -> None:
-        """Mount the routes of `auth`, else of the constructor's; raise ConfigurationError without either."""
+        """Mount the routes of `auth`, else of the constructor's; raise ConfigurationError without either, and where the
+        application has an AuthCore already.
+        """
         mounted = auth or self._auth
         if mounted is None:
             raise ConfigurationError("AuthCore has no Auth: write AuthCore(app, auth), or init_app(app, auth).")
+        _check(app, mounted)
         app.extensions[NAME] = mounted
         app.view_functions[NAME] = _serve
         app.url_map.converters["authcore_rest"] = _Rest
         for path in (mounted.prefix, mounted.prefix + "/<authcore_rest:rest>"):
-            app.url_map.add(Rule(path, endpoint=NAME, methods=None, merge_slashes=False))
+            rule = Rule(path, endpoint=NAME, methods=None, merge_slashes=False)
+            app.url_map.add(rule)
+        _stand_first(app, mounted.prefix, rule)
         app.register_error_handler(AuthError, _fail)
         app.cli.add_command(_Commands(mounted))
+
+
+def _check(app: object, auth: object) -> None:
+    if not isinstance(app, Flask) or not isinstance(auth, Auth):
+        given = f"{type(app).__name__} and {type(auth).__name__}"
+        raise ConfigurationError(f"AuthCore takes a Flask and an Auth, not {given}: write AuthCore(app, auth).")
+    if NAME in app.extensions:
+        raise ConfigurationError("This application has an AuthCore already: write AuthCore(app, auth) once.")
+
+
+def _stand_first(app: Flask, prefix: str, rule: Rule) -> None:
+    """Let the mount win over rules of the application's own below the prefix: Flask prefers what is more particular."""
+    adapt = app.create_url_adapter
+
+    def create_url_adapter(asked: Any) -> MapAdapter | None:
+        adapter = adapt(asked)
+        if adapter is not None and asked is not None and below(wsgi.path_of(asked.environ), prefix) is not None:
+            _match_always(adapter, rule)
+        return adapter
+
+    app.create_url_adapter = create_url_adapter  # type: ignore[assignment, method-assign]
+
+
+def _match_always(adapter: MapAdapter, rule: Rule) -> None:
+    match = adapter.match
+
+    def first(path_info: str | None = None, *args: Any, **kwargs: Any) -> Any:
+        return (rule, {}) if path_info is None else match(path_info, *args, **kwargs)
+
+    adapter.match = first  # type: ignore[method-assign]
 
 
 class _Rest(BaseConverter):

@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 import asyncio
+import logging
 from dataclasses import dataclass
-from typing import Annotated, Any, Protocol, TypeAlias, TypeVar, cast
+from datetime import timedelta
+from typing import Annotated, Any, Never, Protocol, TypeAlias, TypeVar, cast
 
 from litestar import Litestar, Response
 from litestar.connection import ASGIConnection
@@ -30,6 +32,7 @@ from authcore import (
 )
 from authcore.bindings import AsyncioCalls
 from authcore.protocols import asgi
+from authcore.route import check_parentheses
 
 try:
     from litestar.di import NamedDependency
@@ -46,16 +49,24 @@ CurrentSession = NamedDependency[Session]
 OptionalUser = NamedDependency[User | None]
 CurrentCalls = NamedDependency[AsyncioCalls]
 
-OWN = "authcore"  # the key in a handler's `opt` that tells authcore's own routes
+_log = logging.getLogger("authcore")
+OWN = "authcore.own"  # the key in a handler's `opt` under which OwnRoute tells authcore's own routes
 _ASKING = "authcore.asking"
 _LOOKING_UP = "authcore.looking_up"
+WRITE = "guards=[require()], or guards=[require(mfa=True)]"
+
+
+class OwnRoute:
+    """Marks authcore's own handler, by identity: whatever an application writes into an `opt` is something else."""
 
 
 def current_auth(app: Litestar) -> Auth:
     """Answer the `Auth` of an application."""
     auth: Auth | None = app.state.get("authcore")
     if auth is None:
-        raise ConfigurationError("This application has no AuthCore: write Litestar(plugins=[AuthCore(auth)]).")
+        told = "This application has no AuthCore: write Litestar(plugins=[AuthCore(auth)])."
+        _log.error(told)  # outside its debug mode Litestar keeps an exception to itself
+        raise ConfigurationError(told)
     return auth
 
 
@@ -65,32 +76,36 @@ def _request(scope: Scope) -> Request:
 
 async def _asking(scope: Scope) -> Asking:
     """Answer a request, or a WebSocket's handshake, and who sends it: looked up once, however often it is asked."""
-    known = cast(dict[str, Any], scope)
-    if _ASKING not in known:
+    auth, known = current_auth(scope["litestar_app"]), _known(scope)
+    if auth not in known:
         # Litestar resolves dependencies side by side: whoever comes second waits for the first.
-        async with known.setdefault(_LOOKING_UP, asyncio.Lock()):
-            if _ASKING not in known:
-                await _look_up(scope)
-    asking: Asking = known[_ASKING]
-    return asking
+        async with cast(dict[str, Any], scope).setdefault(_LOOKING_UP, asyncio.Lock()):
+            if auth not in known:
+                request = _request(scope)
+                _tell(scope, auth, (request, await auth.async_core().authenticate(request)))
+    return known[auth]
 
 
-async def _look_up(scope: Scope) -> None:
-    request = _request(scope)
-    _tell(scope, (request, await current_auth(scope["litestar_app"]).async_core().authenticate(request)))
+def _known(scope: Scope) -> dict[Auth, Asking]:
+    # A mounted application with an Auth of its own is handed the outer one's scope, and must not take over its user.
+    known: dict[Auth, Asking] = cast(dict[str, Any], scope).setdefault(_ASKING, {})
+    return known
 
 
-def _tell(scope: Scope, asking: Asking) -> None:
-    """Keep the look-up, where `request.user` and `request.auth` find it as well."""
-    who = asking[1]
-    told = {_ASKING: asking, "user": who.user if who else None, "auth": who.session if who else None}
+def _tell(scope: Scope, auth: Auth, asking: Asking) -> None:
+    """Keep the look-up, and put it where `request.user` and `request.auth` find it as well."""
+    _known(scope)[auth], who = asking, asking[1]
+    told = {"user": who.user if who else None, "auth": who.session if who else None}
     cast(dict[str, Any], scope).update(told)
 
 
 async def _authorized(scope: Scope, needs: Requirement) -> Authenticated:
     try:
         request, who = await _asking(scope)
-        return await current_auth(scope["litestar_app"]).async_core().authorize(request, needs, who)
+        auth = current_auth(scope["litestar_app"])
+        authorized = await auth.async_core().authorize(request, needs, who)
+        _tell(scope, auth, (request, authorized))
+        return authorized
     except AuthError as error:
         if scope["type"] == ScopeType.HTTP:
             raise
@@ -105,17 +120,24 @@ class _Require:
 
     async def __call__(self, connection: Connection, handler: BaseRouteHandler) -> None:
         # Guards of an application or a router add up, and would ask for a session on the way to one.
-        if OWN not in handler.opt:
+        if handler.opt.get(OWN) is not OwnRoute:
             await _authorized(connection.scope, self.needs)
 
 
-def require(**needs: Any) -> _Require:
+def require(
+    *given: Never,
+    verified: bool = False,
+    mfa: bool = False,
+    fresh: timedelta | str | None = None,
+    csrf: bool = True,
+) -> _Require:
     """Let only those call a route or open a WebSocket who are signed in and meet the needs: `guards=[require()]`.
 
-    It takes what `authcore.requirement` takes: `verified`, `mfa`, `fresh`, `csrf`. A refusal is an AuthError;
+    It takes what `authcore.requirement` takes, and raises ConfigurationError as that does. A refusal is an AuthError;
     a WebSocket is closed with 1008. Behind it `request.user` is the User and `request.auth` the Session.
     """
-    return _Require(requirement(**needs))
+    check_parentheses(given, WRITE)
+    return _Require(requirement(verified=verified, mfa=mfa, fresh=fresh, csrf=csrf))
 
 
 async def current_user(scope: Scope) -> User:
@@ -129,13 +151,16 @@ async def current_session(scope: Scope) -> Session:
 
 
 async def optional_user(scope: Scope) -> User | None:
-    """Answer who sends a request, or None."""
+    """Answer who sends a request, or None; None too for an unsafe one that another site may have made."""
     _, who = await _asking(scope)
     return who.user if who else None
 
 
 async def calls(scope: Scope) -> AsyncioCalls:
-    """Answer every flow as an awaitable, made for the current request: its session, cookies, address and tenant."""
+    """Answer every flow as an awaitable, made for the current request: its session, cookies, address and tenant.
+
+    Like the mounted routes they raise OriginNotAllowed where another site may have made an unsafe request.
+    """
     return current_auth(scope["litestar_app"]).asyncio.on(_request(scope))
 
 
@@ -164,7 +189,7 @@ class SignedInMiddleware(ASGIMiddleware):
 
 
 class HasCookies(Protocol):
-    """An outcome of a flow that hands cookies to a browser, such as SignedIn."""
+    """An outcome of a flow that hands cookies to a browser, or takes them away: SignedIn, EndedSession."""
 
     @property
     def cookies(self) -> tuple[Cookie, ...]:
@@ -172,8 +197,8 @@ class HasCookies(Protocol):
         ...
 
 
-def set_cookies(response: AnyResponse, outcome: HasCookies) -> AnyResponse:
-    """Add the cookies of an outcome to a response, and answer the response."""
+def set_cookies(response: AnyResponse, outcome: HasCookies | None) -> AnyResponse:
+    """Add the cookies of an outcome to a response, and answer the response; None is the outcome of no sign-out."""
     response.cookies += [
         ResponseCookie(
             key=cookie.name,
@@ -185,6 +210,6 @@ def set_cookies(response: AnyResponse, outcome: HasCookies) -> AnyResponse:
             httponly=True,
             samesite=cast(Any, cookie.same_site.lower()),
         )
-        for cookie in outcome.cookies
+        for cookie in (outcome.cookies if outcome else ())
     ]
     return response

@@ -11,19 +11,19 @@ from litestar.config.app import AppConfig
 from litestar.exceptions import HTTPException, NotFoundException
 from litestar.exceptions.http_exceptions import RequestEntityTooLarge
 from litestar.exceptions.responses import create_exception_response
-from litestar.handlers import HTTPRouteHandler
+from litestar.handlers import BaseRouteHandler, HTTPRouteHandler, WebsocketRouteHandler
 from litestar.plugins import CLIPlugin, InitPlugin
 from litestar.plugins.base import ReceiveRoutePlugin
 from litestar.response.base import ASGIResponse
 from litestar.routes import BaseRoute, HTTPRoute
 from litestar.types import ExceptionHandlersMap, Receive, Scope, Send
 
-from authcore import Auth, AuthError, Result, join_headers
-from authcore import Request as CoreRequest
+from authcore import Auth, AuthError, ConfigurationError, Result, join_headers
 from authcore.http import BODY_CAP, BodyFault
 from authcore.protocols import asgi, below
+from authcore.route import check_parentheses
 from authcore_litestar import openapi
-from authcore_litestar.guards import OWN, current_auth, dependencies
+from authcore_litestar.guards import OWN, WRITE, OwnRoute, current_auth, dependencies, require
 
 if TYPE_CHECKING:
     from click import Group
@@ -31,19 +31,23 @@ if TYPE_CHECKING:
 AnyRequest = Request[Any, Any, Any]
 
 
-class AuthCore(InitPlugin, ReceiveRoutePlugin, CLIPlugin):
+class AuthCore(InitPlugin, ReceiveRoutePlugin, openapi.Named, CLIPlugin):
     """Mount authcore in a Litestar application: `Litestar(plugins=[AuthCore(auth)])`.
 
     `app.state.authcore` is the `Auth`. Its routes and schemas stand in the application's own document, an AuthError
-    that escapes a handler is answered with its code and status, and `litestar authcore` is the command line.
+    that escapes a handler is answered with its code and status, and `litestar authcore` is the command line. Raises
+    ConfigurationError where the application has an AuthCore already, or a handler of its own below the prefix.
     """
 
     def __init__(self, auth: Auth) -> None:
+        _check(auth)
         self.auth = auth
         self._guarded = openapi.Guarded()
 
     def on_app_init(self, app_config: AppConfig) -> AppConfig:
         """Add the mount, the dependencies, the handlers of errors and the document."""
+        if any(_is_own(handler) for handler in app_config.route_handlers):
+            raise ConfigurationError("This application has an AuthCore already: write plugins=[AuthCore(auth)] once.")
         app_config.state["authcore"] = self.auth
         app_config.route_handlers.append(_mount(self.auth.prefix))
         app_config.dependencies = {**dependencies(), **app_config.dependencies}
@@ -54,15 +58,39 @@ class AuthCore(InitPlugin, ReceiveRoutePlugin, CLIPlugin):
         return app_config
 
     def receive_route(self, route: BaseRoute) -> None:
-        """Note which of the application's operations are guarded."""
+        """Note which of the application's operations are guarded, and refuse what would stand before the mount."""
+        handlers = route.route_handlers if isinstance(route, HTTPRoute) else [cast(Any, route).route_handler]
+        for handler in handlers:
+            self._refuse(route.path, handler)
         if isinstance(route, HTTPRoute):
             self._guarded.note(route)
+
+    def _refuse(self, path: str, handler: BaseRouteHandler) -> None:
+        # The router prefers what is more particular, and would hand a path of authcore's to the application.
+        shadows = below(path, self.auth.prefix) is not None and not isinstance(handler, WebsocketRouteHandler)
+        if shadows and not _is_own(handler):
+            raise ConfigurationError(
+                f"{handler} stands at {path}, and all below {self.auth.prefix} is authcore's: move it, or set "
+                "Auth(prefix=…)."
+            )
+        if any(getattr(guard, "func", guard) is require for guard in handler.resolve_guards()):
+            check_parentheses([handler], WRITE)
 
     def on_cli_init(self, cli: Group) -> None:
         """Add authcore's commands to `litestar`."""
         from authcore.cli import bound
 
         cli.add_command(bound(self.auth), "authcore")
+
+
+def _check(auth: object) -> None:
+    if not isinstance(auth, Auth):
+        given = type(auth).__name__
+        raise ConfigurationError(f"AuthCore takes an Auth, not {given}: write Litestar(plugins=[AuthCore(auth)]).")
+
+
+def _is_own(handler: Any) -> bool:
+    return getattr(handler, "opt", {}).get(OWN) is OwnRoute
 
 
 def _mount(prefix: str) -> HTTPRouteHandler:
@@ -74,20 +102,21 @@ def _mount(prefix: str) -> HTTPRouteHandler:
         include_in_schema=False,
         request_max_body_size=BODY_CAP,
         # The core checks origins itself, and its routes are the way to a session.
-        opt={OWN: True, "exclude_from_csrf": True, "exclude_from_auth": True},
+        opt={OWN: OwnRoute, "exclude_from_csrf": True, "exclude_from_auth": True},
     )
     async def serve(request: AnyRequest) -> Response[bytes]:
-        return await _serve(request, *await _read(request))
+        return await _serve(request)
 
     return serve
 
 
-async def _serve(request: AnyRequest, body: bytes = b"", fault: BodyFault | None = None) -> Response[bytes]:
+async def _serve(request: AnyRequest) -> Response[bytes]:
     auth = current_auth(request.app)
-    asked = _request(request.scope, auth.prefix, body, fault)
-    if asked is None:  # the router forgives leading slashes, the core does not
+    path = below(_path(request.scope), auth.prefix)
+    if path is None:  # the router forgives leading slashes, the core does not
         raise NotFoundException
-    return _response(await auth.async_core().dispatch(asked))
+    read = await _read(request) if auth.router.takes_body(request.method, path) else ()
+    return _response(await auth.async_core().dispatch(asgi.request_of(cast(asgi.Scope, request.scope), path, *read)))
 
 
 async def _read(request: AnyRequest) -> tuple[bytes, BodyFault | None]:
@@ -97,11 +126,6 @@ async def _read(request: AnyRequest) -> tuple[bytes, BodyFault | None]:
         return b"", "too_large"
     except HTTPException:  # the client is gone, or what it announced is no length
         return b"", "broken"
-
-
-def _request(scope: Scope, prefix: str, body: bytes, fault: BodyFault | None) -> CoreRequest | None:
-    path = below(_path(scope), prefix)
-    return None if path is None else asgi.request_of(cast(asgi.Scope, scope), path, body, fault)
 
 
 def _path(scope: Scope) -> str:

@@ -3,19 +3,42 @@
 from __future__ import annotations
 
 from copy import copy
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from litestar.handlers import HTTPRouteHandler
 from litestar.openapi.config import OpenAPIConfig
 from litestar.openapi.spec import OpenAPI
+from litestar.params import BodyKwarg
+from litestar.plugins import OpenAPISchemaPlugin
 from litestar.routes import HTTPRoute
+from litestar.typing import FieldDefinition
 
-from authcore import Auth
+from authcore import Auth, Session, User
 from authcore.openapi import BEARER_SCHEME, COOKIE_SCHEME
 from authcore_litestar.guards import dependencies, require
 
+if TYPE_CHECKING:
+    from litestar._openapi.schema_generation import SchemaCreator
+
 Document = dict[str, Any]
 _REQUIRING = frozenset({"current_user", "current_session"}) & dependencies().keys()
+
+
+class Named(OpenAPISchemaPlugin):
+    """Name the public structs in answers of the application's own as authcore's document names them."""
+
+    @staticmethod
+    def is_plugin_supported_type(value: Any) -> bool:
+        """Tell whether a type is a public struct of authcore's."""
+        return value is User or value is Session
+
+    def to_openapi_schema(self, field_definition: FieldDefinition, schema_creator: SchemaCreator) -> Any:
+        """Answer a reference to the component, which stays empty here: authcore's document brings what it holds."""
+        struct = field_definition.annotation
+        name = BodyKwarg(schema_component_key=f"Authcore{struct.__name__}")
+        named = FieldDefinition.from_kwarg(struct, name="", kwarg_definition=name)
+        schema_creator.create_component_schema(named, required=[], property_fields={})
+        return schema_creator.schema_registry.get_reference_for_field_definition(named)
 
 
 class Guarded:

@@ -165,14 +165,18 @@ class _Hashing:
         self._pool = pool
         self._parameters = parameters
         self._random = random
-        self._dummy: str | None = None
+        self._dummies: dict[HashParameters, str] = {}
 
-    def dummy(self) -> str:
-        """Answer a digest that no password has: salt and tag are drawn, so it costs nothing to make."""
-        if self._dummy is None:
-            salt = self._random.bytes(self._parameters.salt_bytes, "dummy-salt")
-            self._dummy = self._parameters.encode(salt, self._random.bytes(self._parameters.hash_bytes, "dummy-tag"))
-        return self._dummy
+    def dummy(self, like: str | None = None) -> str:
+        """Answer a digest that no password has: salt and tag are drawn, so it costs nothing to make.
+
+        It costs a check what `like` costs; one that is not readable costs what the present parameters do.
+        """
+        cost = (_parameters_of(like) if like else None) or self._parameters
+        if cost not in self._dummies:
+            salt = self._random.bytes(cost.salt_bytes, "dummy-salt")
+            self._dummies[cost] = cost.encode(salt, self._random.bytes(cost.hash_bytes, "dummy-tag"))
+        return self._dummies[cost]
 
     def salt(self, digest: str) -> bytes:
         """Answer the salt inside an encoded digest; raise PasswordMismatch if it is not readable."""
@@ -265,6 +269,17 @@ def _verify(parameters: HashParameters, digest: str, password: bytes) -> Passwor
         _hash(parameters, password, bytes(parameters.salt_bytes))
         raise PasswordMismatch from None
     return PasswordMatch(needs_rehash=_cost(found) != _expected(parameters))
+
+
+def _parameters_of(digest: str) -> HashParameters | None:
+    from argon2 import extract_parameters
+    from argon2.exceptions import InvalidHashError
+
+    try:
+        found = extract_parameters(digest)
+    except (InvalidHashError, ValueError):
+        return None
+    return HashParameters(found.memory_cost, found.time_cost, found.parallelism, found.salt_len, found.hash_len)
 
 
 def _cost(found: Parameters) -> tuple[Any, ...]:

@@ -12,7 +12,9 @@ from sqlalchemy.engine import Connection
 from authcore.backends import fork
 from authcore.backends.failures import FOREIGN, is_disconnected, is_worth_another_run, raise_translated
 from authcore.backends.schema import alone, create_missing
+from authcore.errors import Unavailable
 from authcore.ports import Store
+from authcore.reports import sentence
 
 if TYPE_CHECKING:
     from sqlalchemy.ext.asyncio import AsyncEngine
@@ -88,7 +90,11 @@ class TablesOnce:
 
 def create_apart(side: BlockingSide, metadata: MetaData) -> None:
     """Make the tables that are missing, on a connection that is closed afterwards; raise Unavailable."""
-    run_apart(side, lambda tx: create_missing(tx, metadata))
+    try:
+        run_apart(side, lambda tx: create_missing(tx, metadata))
+    except Unavailable as error:
+        # Who calls this starts an application: the reason belongs into the sentence.
+        raise Unavailable(sentence(error)) from error.__cause__
 
 
 def run_apart(side: BlockingSide, run: Callable[[Connection], R]) -> R:

@@ -18,24 +18,19 @@ from authcore.errors import ConfigurationError
 POOL = {"pool_size": 10, "max_overflow": 10, "pool_timeout": 5, "pool_use_lifo": True}
 CONNECT_TIMEOUT = 5  # seconds
 
-_SPOKEN = ("sqlite", "postgresql", "mysql", "mariadb")
+_SPOKEN = ("sqlite", "postgresql")
 _DRIVERS = {
     "postgres": "postgresql+psycopg",
     "postgresql": "postgresql+psycopg",
     "sqlite+aiosqlite": "sqlite",
 }
-_DEFAULTS = {"mysql": "mysqldb", "mariadb": "mysqldb"}  # SQLAlchemy's, where a URL names no driver
 _MODULES = {
-    "aiomysql": "aiomysql",
-    "asyncmy": "asyncmy",
     "asyncpg": "asyncpg",
-    "mysqldb": "MySQLdb",
     "pg8000": "pg8000",
     "psycopg": "psycopg",
     "psycopg2": "psycopg2",
-    "pymysql": "pymysql",
 }
-_PACKAGES = {"psycopg": "authcore[postgres]", "mysqldb": "mysqlclient"}
+_PACKAGES = {"psycopg": "authcore[postgres]"}
 _SQLITE_OPTIONS = {
     "cached_statements",
     "check_same_thread",
@@ -43,8 +38,8 @@ _SQLITE_OPTIONS = {
     "isolation_level",
     "timeout",
 }
-_BLOCKING_TWINS = {"asyncpg": "psycopg", "aiomysql": "pymysql", "asyncmy": "pymysql"}
-_ASYNCIO_TWINS = {"psycopg2": "psycopg", "pg8000": "psycopg", "pymysql": "aiomysql", "mysqldb": "aiomysql"}
+_BLOCKING_TWINS = {"asyncpg": "psycopg"}
+_ASYNCIO_TWINS = {"psycopg2": "psycopg", "pg8000": "psycopg"}
 
 
 def parse_url(text: str | URL) -> URL:
@@ -56,11 +51,28 @@ def parse_url(text: str | URL) -> URL:
             "database is no URL: write it as sqlite:///app.db or postgresql://user:password@host/name."
         ) from error
     url = url.set(drivername=_DRIVERS.get(url.drivername, url.drivername))
-    if url.get_backend_name() not in _SPOKEN:
-        raise ConfigurationError(f"database begins with {url.drivername}://: authcore speaks {', '.join(_SPOKEN)}.")
+    check_store(url)
     if url.get_backend_name() == "sqlite":
         _check_file(url)
     return _absolute(url)
+
+
+def check_store(url: URL) -> None:
+    """Raise ConfigurationError for a database that authcore does not store in."""
+    if url.get_backend_name() not in _SPOKEN:
+        raise ConfigurationError(
+            f"database begins with {url.drivername}://: authcore stores in SQLite and PostgreSQL, "
+            "so write sqlite:///app.db or postgresql://user:password@host/name."
+        )
+
+
+def check_folder(url: URL) -> URL:
+    """Answer the URL; raise ConfigurationError for a file of SQLite in a folder that is not there."""
+    if url.get_backend_name() == "sqlite" and not is_sqlite_memory(url) and "uri" not in url.query:
+        folder = os.path.dirname(url.database or "")
+        if not os.path.isdir(folder):
+            raise ConfigurationError(f"database names a file in {folder}, which is no folder: make the folder first.")
+    return url
 
 
 def _check_file(url: URL) -> None:
@@ -107,16 +119,20 @@ def asyncio_url(url: URL) -> URL:
 def _with_driver(url: URL, twins: dict[str, str]) -> URL:
     name, _, driver = url.drivername.partition("+")
     driver = twins.get(driver, driver)
-    wanted = driver or _DEFAULTS.get(name, "")
-    module = _MODULES.get(wanted)
+    module = _MODULES.get(driver)
     if module and importlib.util.find_spec(module) is None:
-        raise ConfigurationError(
-            f"database needs {wanted}, which is missing: pip install '{_PACKAGES.get(wanted, wanted)}'."
-        )
+        raise ConfigurationError(f"database needs {driver}, which is missing: {_remedy(driver)}.")
     found = url.set(drivername=f"{name}+{driver}" if driver else name)
     if driver and module is None:
         _check_known(found)
     return found
+
+
+def _remedy(driver: str) -> str:
+    # Who names another driver than psycopg has most often copied the URL.
+    if driver in _ASYNCIO_TWINS:
+        return f"write postgresql:// alone, for which pip install '{_PACKAGES['psycopg']}' brings the driver"
+    return f"pip install '{_PACKAGES.get(driver, driver)}'"
 
 
 def _check_known(url: URL) -> None:

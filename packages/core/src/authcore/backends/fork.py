@@ -63,7 +63,7 @@ class Mutex:
     def within(self, seconds: float) -> Iterator[None]:
         """Hold the lock; raise Unavailable if others hold it for longer than `seconds`."""
         if not self._lock.acquire(timeout=seconds):
-            raise Unavailable
+            raise Unavailable from TimeoutError(f"other writes of this process took longer than {seconds:g} seconds")
         try:
             yield
         finally:

@@ -99,7 +99,7 @@ class SmtpMailer:
         """Raise ConfigurationError for a setting that cannot work, or credentials that would travel in the clear."""
         if self.security not in _SECURITIES:
             raise ConfigurationError("SmtpMailer(security=…) is one of 'starttls', 'tls' and 'none'.")
-        if not isinstance(self.host, str) or not self.host.strip() or _CONTROL.search(self.host):
+        if not _is_host(self.host):
             raise ConfigurationError("SmtpMailer(host=…) is the name of a server, such as 'smtp.example.com'.")
         if type(self.port) is not int or not 1 <= self.port <= 65535:
             raise ConfigurationError("SmtpMailer(port=…) is a whole number from 1 to 65535, such as 587.")
@@ -170,6 +170,10 @@ class SmtpMailer:
         import ssl
 
         return self.context or ssl.create_default_context()
+
+
+def _is_host(given: object) -> bool:
+    return isinstance(given, str) and bool(given.strip()) and not _CONTROL.search(given)
 
 
 def _line(text: str) -> str:

@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING, Any
 from authcore.backends import fork
 from authcore.drive import Drive, run_blocking
 from authcore.errors import AuthError
+from authcore.reports import is_due, sentence
 from authcore.services import mails, outbox
 from authcore.services.outbox import MailPayload
 
@@ -83,10 +84,15 @@ class Outbox:
             try:
                 self.drain()
             except AuthError as error:
-                _log.warning("The outbox could not be read: %s", error.message)
+                self._report(error)
             except Exception:
                 _log.exception("The outbox stopped at an unexpected error; it goes on.")
             self._bell.wait(POLL)
+
+    def _report(self, error: AuthError) -> None:
+        told = f"The outbox could not be read. {sentence(error)}"
+        if is_due(told):
+            _log.warning("%s", told)
 
 
 def _hand_over(send: Callable[[Any], Any], mail: Any) -> None:

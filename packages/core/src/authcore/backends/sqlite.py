@@ -6,12 +6,13 @@ import os
 import threading
 import time
 from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from typing import TYPE_CHECKING, Any, TypeVar
 from weakref import WeakSet
 
 from sqlalchemy import create_engine, event
 from sqlalchemy.engine import URL, Connection, Engine
+from sqlalchemy.exc import ProgrammingError
 from sqlalchemy.pool import NullPool, QueuePool, StaticPool
 
 from authcore.backends import fork
@@ -197,7 +198,9 @@ class _Held:
     def __del__(self) -> None:
         # A fork clears other threads' variables in the child: closing there would act on the parent's file.
         if os.getpid() == self._process:
-            self.close()
+            # Collected in one go with its connection, it may find that the driver has closed that already.
+            with suppress(ProgrammingError):
+                self.close()
         else:
             fork.abandon(self.connection)
 

@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import click
 
+from authcore import __version__
 from authcore.cli.application import Sentences, app_option, bound, with_auth
 from authcore.cli.database import db
 from authcore.cli.findings import doctor
@@ -17,6 +18,7 @@ __all__ = ["bound", "group", "main", "with_auth"]
 
 
 @click.group(cls=Sentences, context_settings={"help_option_names": ["-h", "--help"]})
+@click.version_option(__version__, prog_name="authcore", message="%(prog)s %(version)s")
 @app_option
 def group() -> None:
     """Look after an application's authentication.

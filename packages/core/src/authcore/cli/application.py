@@ -15,7 +15,8 @@ from typing import Any, Concatenate, ParamSpec, TypeVar
 import click
 
 from authcore.app import Auth
-from authcore.errors import AuthError, ConfigurationError, Unavailable
+from authcore.errors import AuthError, ConfigurationError
+from authcore.reports import sentence
 
 P = ParamSpec("P")
 R = TypeVar("R")
@@ -42,15 +43,6 @@ class Sentences(click.Group):
             raise click.ClickException(str(error)) from error
         except AuthError as error:
             raise click.ClickException(sentence(error)) from error
-
-
-def sentence(error: AuthError) -> str:
-    """Answer what happened, with what the database itself says about it."""
-    cause = error.__cause__
-    if cause is None or error.message != Unavailable.message:
-        return error.message
-    reason = str(getattr(cause, "orig", None) or cause).strip().partition("\n")[0]
-    return f"The database does not answer: {reason}"
 
 
 def bound(auth: Auth) -> click.Group:
@@ -116,13 +108,24 @@ def load(spec: str, source: str) -> Auth:
         if not hasattr(found, name):
             raise Misused(f"{source} is {spec!r}: {module} has no {path}.")
         found = getattr(found, name)
-    if callable(found) and not isinstance(found, Auth):
+    if _makes_something(found):
         found = _guarded(found, f"Calling {spec!r}")
     if inspect.iscoroutine(found):
         found.close()
     if not isinstance(found, Auth):
-        raise Misused(f"{source} is {spec!r}, which is {_kind(found)}: name the Auth, or a function that answers it.")
+        raise Misused(f"{source} is {spec!r}, which is {_kind(found)}: name its Auth, or a function that answers it.")
     return found
+
+
+def _makes_something(found: Any) -> bool:
+    # An application of a framework is callable as well, by a server and with arguments.
+    if isinstance(found, Auth) or not callable(found):
+        return False
+    try:
+        inspect.signature(found).bind()
+    except (TypeError, ValueError):  # the latter of what is written in C
+        return False
+    return True
 
 
 def _import(module: str, source: str) -> Any:
@@ -169,5 +172,7 @@ def _place(error: BaseException) -> str:
 
 
 def _kind(thing: object) -> str:
+    if inspect.isroutine(thing) or isinstance(thing, type):
+        return f"a {'class' if isinstance(thing, type) else 'function'} with arguments"
     name = type(thing).__name__
     return f"{'an' if name[:1] in 'AEIOUaeiou' else 'a'} {name}"

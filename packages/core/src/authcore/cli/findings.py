@@ -9,10 +9,11 @@ import click
 
 from authcore.app import Auth
 from authcore.backends.kv_memory import MemoryKeyValue
-from authcore.cli.application import sentence, with_auth
+from authcore.cli.application import with_auth
 from authcore.drive import Drive, run_blocking
 from authcore.errors import AuthError, ConfigurationError
 from authcore.ports import KeyValue
+from authcore.reports import sentence
 from authcore.services import notes
 
 

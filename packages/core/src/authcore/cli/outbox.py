@@ -12,8 +12,9 @@ import click
 
 from authcore.app import Auth
 from authcore.backends.sender import POLL
-from authcore.cli.application import sentence, with_auth
+from authcore.cli.application import with_auth
 from authcore.errors import AuthError, ConfigurationError
+from authcore.reports import sentence
 
 
 @click.group()

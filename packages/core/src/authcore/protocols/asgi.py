@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Awaitable, Callable, Mapping, MutableMapping
 from typing import Any
 
 from authcore.http import BODY_CAP, BodyFault, Request, Result, join_headers
 
+_LENGTH = re.compile(rb"[0-9]{1,18}\Z")
 Scope = Mapping[str, Any]
 Message = MutableMapping[str, Any]
 Receive = Callable[[], Awaitable[Message]]
@@ -44,8 +46,13 @@ def request_of(scope: Scope, path: str, body: bytes = b"", fault: BodyFault | No
     return Request(scope.get("method", "CONNECT"), path, body, headers_of(scope), peer_of(scope), fault)
 
 
-async def read_body(receive: Receive) -> tuple[bytes, BodyFault | None] | None:
-    """Answer the body, or why it was not read whole, or None if the client is gone."""
+async def read_body(receive: Receive, scope: Scope | None = None) -> tuple[bytes, BodyFault | None] | None:
+    """Answer the body, or why it was not read whole, or None if the client is gone.
+
+    Of a `scope` that announces more than the cap nothing is awaited.
+    """
+    if scope is not None and _announced(scope) > BODY_CAP:
+        return b"", "too_large"
     chunks, size = [], 0
     while True:
         message = await receive()
@@ -57,6 +64,11 @@ async def read_body(receive: Receive) -> tuple[bytes, BodyFault | None] | None:
             return b"", "too_large"
         if not message.get("more_body", False):
             return b"".join(chunks), None
+
+
+def _announced(scope: Scope) -> int:
+    found = next((value for name, value in scope["headers"] if name.lower() == b"content-length"), b"")
+    return int(found) if _LENGTH.match(found) else 0
 
 
 def response_headers(result: Result, method: str) -> list[tuple[bytes, bytes]]:

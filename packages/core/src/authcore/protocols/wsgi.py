@@ -29,8 +29,10 @@ def headers_of(environ: Environ) -> dict[str, str]:
     for key, name in (("CONTENT_TYPE", "content-type"), ("CONTENT_LENGTH", "content-length")):
         if value := environ.get(key):
             found[name] = value.strip(" \t")
-    if environ.get("SERVER_SOFTWARE", "").startswith("WSGIServer/") and "content-length" not in found:
-        found.pop("content-type", None)  # wsgiref, and so Django's runserver, makes up text/plain where none was sent
+    # wsgiref, and so Django's runserver, makes up text/plain where none was sent.
+    bodiless = found.get("content-length", "0") == "0" and found.get("content-type") == "text/plain"
+    if bodiless and environ.get("SERVER_SOFTWARE", "").startswith("WSGIServer/"):
+        del found["content-type"]
     return found
 
 

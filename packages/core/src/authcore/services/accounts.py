@@ -45,7 +45,9 @@ identities = Table(
 
 EMAIL_PASSWORD = "email_password"  # noqa: S105 - the name of a provider
 MAX_EMAIL = 254  # RFC 5321 4.5.3.1.3, with the brackets of a path left out
+# RFC 5322 3.2.3: a dot-atom, so neither quotes nor commas nor brackets.
 _LOCAL = re.compile(r"[a-z0-9!#$%&'*+/=?^_`{|}~-]+(?:\.[a-z0-9!#$%&'*+/=?^_`{|}~-]+)*\Z")
+_ENCODED = "=?"  # RFC 2047 2: mail programs decode what begins so, into another address
 _LABEL = re.compile(r"(?!-)[a-z0-9-]{1,63}(?<!-)\Z")
 
 
@@ -99,6 +101,8 @@ def canonical_email(text: str) -> str:
         raise _invalid_email()
     address = f"{local.lower()}@{_ascii_domain(domain)}"
     if len(address) > MAX_EMAIL or len(local) > 64 or not _LOCAL.match(local.lower()):
+        raise _invalid_email()
+    if _ENCODED in local:
         raise _invalid_email()
     return address
 

@@ -29,6 +29,8 @@ from authcore.services.seal import Unsealable, seal, unseal
 from authcore.tables import PERSONAL, Digest, Json, Key, Sealed, UtcDateTime, metadata
 
 MAX_BINDINGS = 5
+KEEP = timedelta(days=7)
+"""How long challenges stay after they expired."""
 
 challenges = Table(
     "authcore_challenge",
@@ -227,7 +229,8 @@ _END_ALL = (
     )
     .values(spent_at=bindparam("now_"))
 )
-_CLEAN = delete(challenges).where(challenges.c.expires_at < bindparam("before_"))
+_EXPIRED = select(challenges.c.id).where(challenges.c.expires_at < bindparam("before_")).limit(bindparam("most_"))
+_CLEAN = delete(challenges).where(challenges.c.id == bindparam("id_"))
 
 
 def insert_row(tx: Connection, challenge: Challenge, key_id: str, digest: bytes) -> None:
@@ -354,7 +357,9 @@ async def attempt(
         raise InvalidChallenge()
     found = await ctx.db.read(find, ctx.tenant.id, kind, challenge_id)
     account = f"{kind.purpose}\0{found.subject if found else challenge_id}"
-    await limits.count(ctx, Hit("code.address"), Hit("code.account", account))
+    await limits.count(ctx, Hit("code.address"), Hit("code.account_address", account))
+    # Only what this client may still try: else one stranger would fill the bucket that the owner needs too.
+    await limits.count(ctx, Hit("code.account", account))
     clean = re.sub(r"[\s-]", "", code)
     return Attempt(ctx.tenant.id, kind, challenge_id, clean, binding, ctx.now(), ctx.app.keys, subject)
 
@@ -401,9 +406,12 @@ def end_all(tx: Connection, tenant: str, subject: str, now: datetime) -> int:
     return tx.execute(_END_ALL, {"tenant_": tenant, "subject_": subject, "now_": now}).rowcount
 
 
-def clean(tx: Connection, before: datetime) -> int:
-    """Remove challenges that expired before a time; answer how many."""
-    return tx.execute(_CLEAN, {"before_": before}).rowcount
+def clean(tx: Connection, before: datetime, most: int) -> int:
+    """Remove at most `most` challenges that expired before a time; answer how many."""
+    ids = sorted(tx.execute(_EXPIRED, {"before_": before, "most_": most}).scalars())
+    if ids:
+        tx.execute(_CLEAN, [{"id_": id_} for id_ in ids])
+    return len(ids)
 
 
 def payload(ctx: Context, challenge: Challenge) -> Any:

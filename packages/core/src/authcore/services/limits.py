@@ -35,8 +35,9 @@ BUCKETS: dict[str, Bucket] = {
     "sign_in.account": Bucket(100, 3600, "account"),
     "sign_in.address": Bucket(200, 600, "address"),
     "sign_up.address": Bucket(30, 3600, "address"),
-    "sign_up.account": Bucket(6, 3600, "account"),  # mails that strangers can cause to one mailbox
-    "code.account": Bucket(20, 3600, "account"),  # attempts at codes, across challenges
+    "sign_up.account": Bucket(10, 3600, "account"),  # mails that strangers can cause to one mailbox
+    "code.account_address": Bucket(20, 3600, "account_address"),  # attempts at codes, across challenges
+    "code.account": Bucket(500, 3600, "account"),  # the same from everywhere: 6 digits are hit once in 2,000 hours
     "code.address": Bucket(100, 600, "address"),
     "resend.address": Bucket(30, 600, "address"),
     "reauthenticate.account": Bucket(20, 600, "account"),

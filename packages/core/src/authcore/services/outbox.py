@@ -15,6 +15,7 @@ from sqlalchemy import Boolean, Column, Integer, Table, and_, bindparam, delete,
 from sqlalchemy.engine import Connection
 
 from authcore.context import Context, Runtime
+from authcore.reports import one_line
 from authcore.services.ids import uuid7
 from authcore.services.seal import Unsealable, seal, unseal
 from authcore.tables import PERSONAL, Key, Sealed, UtcDateTime, metadata
@@ -106,7 +107,8 @@ _mine = and_(effects.c.id == bindparam("id_"), effects.c.lease == bindparam("lea
 _HOLD = update(effects).where(_mine).values(next_at=bindparam("until_"))
 _DONE = update(effects).where(_mine).values(done_at=bindparam("now_"), next_at=None, lease=None, payload=None)
 _AGAIN = update(effects).where(_mine).values(next_at=bindparam("next_"), lease=None)
-_CLEAN = delete(effects).where(effects.c.done_at < bindparam("before_"))
+_OLD = select(effects.c.id).where(effects.c.done_at < bindparam("before_")).limit(bindparam("most_"))
+_CLEAN = delete(effects).where(effects.c.id == bindparam("id_"))
 
 
 def enqueue(tx: Connection, effect: Effect) -> None:
@@ -161,9 +163,12 @@ def postpone(tx: Connection, effect_id: str, lease: str, next_at: datetime | Non
     tx.execute(_AGAIN, {"id_": effect_id, "lease_": lease, "next_": next_at})
 
 
-def clean(tx: Connection, before: datetime) -> int:
-    """Remove what was done before a time; answer how many rows."""
-    return tx.execute(_CLEAN, {"before_": before}).rowcount
+def clean(tx: Connection, before: datetime, most: int) -> int:
+    """Remove at most `most` rows of what was done before a time; answer how many."""
+    ids = sorted(tx.execute(_OLD, {"before_": before, "most_": most}).scalars())
+    if ids:
+        tx.execute(_CLEAN, [{"id_": id_} for id_ in ids])
+    return len(ids)
 
 
 async def deliver(runtime: Runtime, send: Sender) -> int:
@@ -183,18 +188,36 @@ async def _deliver_one(runtime: Runtime, send: Sender, row: Any, lease: str) -> 
     # The mails before it took their time: a lease that ran out meanwhile may be another sender's by now.
     if not await ports.db.write(hold, row.id, lease, ports.clock.now() + LEASE):
         return
+    payload: MailPayload | None = None
     try:
         if not row.void:
             payload = msgspec.convert(unseal(runtime.app.keys, "effect", row.payload), MailPayload)
-            await send(row.key, row.tenant, payload)
+            await _send_in_time(runtime, send, row, payload)
     except Unsealable:
         _log.error("Effect %s was sealed under a key that is gone; it cannot be sent.", row.id)
         await ports.db.write(postpone, row.id, lease, None)
     except Exception as error:
-        _log.warning("Effect %s failed at try %d: %s", row.id, row.attempts, type(error).__name__)
+        _log.warning("Effect %s failed at try %d: %s", row.id, row.attempts, _told(error, payload))
         await ports.db.write(postpone, row.id, lease, _next_try(ports.clock.now(), row.attempts))
     else:
         await ports.db.write(finish, row.id, lease, ports.clock.now())
+
+
+async def _send_in_time(runtime: Runtime, send: Sender, row: Any, payload: MailPayload) -> None:
+    if payload.expires_at is not None and payload.expires_at <= runtime.ports.clock.now():
+        _log.warning("Effect %s is not sent: what it carries has expired.", row.id)
+        return
+    await send(row.key, row.tenant, payload)
+
+
+def _told(error: Exception, payload: MailPayload | None) -> str:
+    """Answer what went wrong without anything of the mail (rule O3): mailers put what they got into what they raise."""
+    if payload is None:
+        return type(error).__name__
+    fragment = (payload.url or "").partition("#")[2]
+    return one_line(
+        f"{type(error).__name__}: {error}", (payload.to, payload.code, payload.token, payload.url, fragment)
+    )
 
 
 def _next_try(now: datetime, attempts: int) -> datetime | None:

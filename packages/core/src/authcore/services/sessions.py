@@ -18,6 +18,7 @@ from sqlalchemy.engine import Connection
 
 from authcore.context import Authenticated, Context
 from authcore.errors import ConfigurationError
+from authcore.http import Cookie
 from authcore.ports import counting
 from authcore.services import events, tokens
 from authcore.services.accounts import USER_COLUMNS, user_from, users
@@ -28,6 +29,8 @@ from authcore.services.point_read import PointRead
 from authcore.tables import PERSONAL, Digest, Json, Key, UtcDateTime, metadata
 
 Transport = Literal["cookie", "bearer"]
+KEEP = timedelta(days=30)
+"""How long sessions and their secrets stay after their end."""
 
 sessions = Table(
     "authcore_session",
@@ -102,6 +105,10 @@ class SessionSettings:
             if not isinstance(getattr(self, name), bool):
                 raise ConfigurationError(f"Sessions({name}=…) is True or False.")
         _short(self.grace)
+        if self.cookie_refresh and self.transport == "bearer":
+            raise ConfigurationError("Sessions(cookie_refresh=True) needs cookies: write transport='both' or 'cookie'.")
+        if self.access_ttl > self.refresh_ttl:
+            raise ConfigurationError("Sessions(access_ttl=…) cannot be longer than refresh_ttl.")
         if self.absolute_ttl < max(self.refresh_ttl, self.cookie_ttl):
             raise ConfigurationError("Sessions(absolute_ttl=…) cannot be shorter than refresh_ttl or cookie_ttl.")
 
@@ -266,6 +273,7 @@ _SESSION_WITH_USER = (
     .select_from(sessions.join(users, users.c.id == sessions.c.user_id))
     .where(sessions.c.id == bindparam("id_"), sessions.c.tenant == bindparam("tenant_"))
 )
+_LOCK_SESSION = _SESSION_WITH_USER.with_for_update(of=sessions)
 _LIST = (
     select(*_SESSION_COLUMNS)
     .select_from(sessions.join(users, users.c.id == sessions.c.user_id))
@@ -326,6 +334,25 @@ _DROP_STALE_ACCESS = delete(access).where(
 )
 _DROP_ACCESS = delete(access).where(access.c.session_id == bindparam("id_"))
 _DROP_REFRESH = delete(refresh).where(refresh.c.session_id == bindparam("id_"))
+_DROP_SESSION = delete(sessions).where(sessions.c.id == bindparam("id_"))
+_OVER = (
+    select(sessions.c.id)
+    .where(
+        or_(
+            sessions.c.ends_at < bindparam("before_"),
+            sessions.c.expires_at < bindparam("before_"),
+            sessions.c.revoked_at < bindparam("before_"),
+        )
+    )
+    .limit(bindparam("most_"))
+)
+_OLD_ACCESS, _OLD_REFRESH = (
+    select(table.c.digest).where(table.c.expires_at < bindparam("before_")).limit(bindparam("most_"))
+    for table in (access, refresh)
+)
+_DROP_ONE_ACCESS, _DROP_ONE_REFRESH = (
+    delete(table).where(table.c.digest == bindparam("digest_")) for table in (access, refresh)
+)
 _STEP_UP = (
     update(sessions)
     .where(
@@ -479,28 +506,26 @@ def derive(key: bytes, label: str, nonce: bytes, old: str, kind: tokens.Kind) ->
 
 @counting
 def rotate(tx: Connection, turn: Rotation) -> Rotated | RotationRefused:
-    """Take the token by compare-and-swap; only then read, in both branches (rules T2, T6)."""
-    won = tx.execute(
-        _TAKE_REFRESH,
-        {
-            "digest_": turn.digest,
-            "tenant_": turn.tenant,
-            "now_": turn.now,
-            "nonce_": turn.nonce,
-            "key_": turn.key_id,
-            "next_": turn.next_refresh,
-        },
-    ).rowcount
-    row = tx.execute(_BY_REFRESH, {"digest_": turn.digest, "tenant_": turn.tenant}).one_or_none()
+    """Lock the session, then take the token by compare-and-swap, and only then judge it (rules T2, T6).
+
+    A step-up locks the session first as well: in the other order the two would wait for each other.
+    """
+    known = {"digest_": turn.digest, "tenant_": turn.tenant}
+    row = tx.execute(_BY_REFRESH, known).one_or_none()
     if row is None:
         return RotationRefused()
-    session = tx.execute(_SESSION_WITH_USER, {"id_": row.session_id, "tenant_": turn.tenant}).one_or_none()
+    session = tx.execute(_LOCK_SESSION, {"id_": row.session_id, "tenant_": turn.tenant}).one_or_none()
     if session is None or not _is_live(session, turn.now):
         return RotationRefused()
     if session.transport != turn.transport:
         # T5: a browser's token in a body, or the other way, was taken from where it belongs.
         return _end_family(tx, turn, session, reused=True)
-    return _succeed(tx, turn, session) if won else _replay_or_end(tx, turn, row, session)
+    taken = {"now_": turn.now, "nonce_": turn.nonce, "key_": turn.key_id, "next_": turn.next_refresh}
+    if tx.execute(_TAKE_REFRESH, {**known, **taken}).rowcount:
+        return _succeed(tx, turn, session)
+    # Read again: what was read before the lock may be older than the winner.
+    row = tx.execute(_BY_REFRESH, known).one_or_none()
+    return RotationRefused() if row is None else _replay_or_end(tx, turn, row, session)
 
 
 def _is_live(session: Any, now: datetime) -> bool:
@@ -523,8 +548,8 @@ def _succeed(tx: Connection, turn: Rotation, session: Any) -> Rotated:
     # The successor's own successor ends the parent's grace: from here on the parent is theft.
     tx.execute(_END_GRACE, {"digest_": turn.digest})
     tx.execute(_SLIDE, {"id_": session.id, "expires_": expires, "now_": now})
-    fresh = tx.execute(_SESSION_WITH_USER, {"id_": session.id, "tenant_": turn.tenant}).one()
-    return Rotated(_session_of(fresh, current=True), session.ends_at, turn.nonce, turn.key_id, now)
+    slid = msgspec.structs.replace(_session_of(session, current=True), expires_at=expires, last_seen_at=now)
+    return Rotated(slid, session.ends_at, turn.nonce, turn.key_id, now)
 
 
 def _replay_or_end(tx: Connection, turn: Rotation, row: Any, session: Any) -> Rotated | RotationRefused:
@@ -583,11 +608,12 @@ def revoke_all(tx: Connection, tenant: str, user_id: str, now: datetime) -> int:
 
 @dataclass(frozen=True, slots=True)
 class EndedSession:
-    """A session that has ended, with when."""
+    """A session that has ended, with when; `cookies` take it away from the browser that asked."""
 
     session: Session
     user_id: str
     revoked_at: datetime
+    cookies: tuple[Cookie, ...] = field(default=(), repr=False)
 
 
 def end_by_id(tx: Connection, tenant: str, session_id: str, now: datetime) -> EndedSession | None:
@@ -620,13 +646,26 @@ def step_up(tx: Connection, tenant: str, issued: Issued, now: datetime) -> bool:
     return True
 
 
-def clean(tx: Connection, before: datetime) -> int:
-    """Remove what ended before a time; answer how many sessions."""
-    over = or_(sessions.c.ends_at < before, sessions.c.expires_at < before, sessions.c.revoked_at < before)
-    ids = select(sessions.c.id).where(over)
-    tx.execute(delete(access).where(or_(access.c.session_id.in_(ids), access.c.expires_at < before)))
-    tx.execute(delete(refresh).where(or_(refresh.c.session_id.in_(ids), refresh.c.expires_at < before)))
-    return tx.execute(delete(sessions).where(over)).rowcount
+def clean(tx: Connection, before: datetime, most: int) -> int:
+    """Remove at most `most` sessions that ended before a time, with their secrets; answer how many."""
+    # One by one in the order of their ids, and the session first, as whoever else locks them does.
+    ids = [{"id_": id_} for id_ in sorted(tx.execute(_OVER, {"before_": before, "most_": most}).scalars())]
+    if ids:
+        tx.execute(_DROP_SESSION, ids)
+        tx.execute(_DROP_ACCESS, ids)
+        tx.execute(_DROP_REFRESH, ids)
+    return len(ids)
+
+
+def clean_secrets(tx: Connection, before: datetime, most: int) -> int:
+    """Remove secrets that expired before a time while their sessions live on, at most `most` of each kind."""
+    removed = 0
+    for found, drop in ((_OLD_ACCESS, _DROP_ONE_ACCESS), (_OLD_REFRESH, _DROP_ONE_REFRESH)):
+        digests = sorted(tx.execute(found, {"before_": before, "most_": most}).scalars())
+        if digests:
+            tx.execute(drop, [{"digest_": digest} for digest in digests])
+        removed += len(digests)
+    return removed
 
 
 def family(tx: Connection, tenant: str, digest: bytes) -> str | None:

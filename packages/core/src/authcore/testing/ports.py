@@ -103,9 +103,9 @@ class SuspendingHasher:
         await asyncio.sleep(0)
         return await self._inner.verify(digest, password)
 
-    def dummy(self) -> str:
+    def dummy(self, like: str | None = None) -> str:
         """Answer the inner hasher's digest."""
-        return self._inner.dummy()
+        return self._inner.dummy(like)
 
     def salt(self, digest: str) -> bytes:
         """Answer the salt inside a digest."""

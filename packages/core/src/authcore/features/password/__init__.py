@@ -7,8 +7,8 @@ from datetime import timedelta
 from pathlib import Path
 from typing import Any, ClassVar
 
-from authcore.feature import Feature, MailTemplate, Reauthentication, mails_from
-from authcore.features.password import flow
+from authcore.feature import Feature, MailTemplate, Reauthentication, Retention, mails_from
+from authcore.features.password import flow, store
 from authcore.features.password.calls import PasswordCalls
 from authcore.features.password.routes import DISABLED, ROUTES
 from authcore.features.password.settings import PasswordSettings
@@ -36,6 +36,7 @@ class Password(Feature):
         MailTemplate("sign_up_welcome", "auth-sign-up-welcome", _TEMPLATES),
         MailTemplate("sign_up_existing", "auth-sign-up-existing", _TEMPLATES),
     )
+    retentions = (Retention("attempts", timedelta(days=30), store.clean_attempts),)
     reauthentications = (Reauthentication("password", flow.prove),)
 
     def __init__(

@@ -13,3 +13,4 @@ class PasswordCalls(Calls[M]):
     verify_sign_up = call(flow.verify_sign_up)
     resend_sign_up = call(flow.resend_sign_up)
     sign_in = call(flow.sign_in)
+    unlock = call(flow.unlock)

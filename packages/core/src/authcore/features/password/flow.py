@@ -2,14 +2,18 @@
 
 from __future__ import annotations
 
+from typing import Any
+
 from authcore.context import Context
+from authcore.decode import is_storable, to_struct
 from authcore.errors import InvalidChallenge, InvalidCredentials, NotAuthenticated, RateLimited, field_error
-from authcore.features.password import mails, policy, store
+from authcore.features.password import decoys, mails, policy, store
 from authcore.features.password.errors import AccountExists, PasswordDisabled
+from authcore.features.password.schemas import DeviceBody
 from authcore.features.password.settings import MAX_FAILURES, MOST_LENGTH, PasswordSettings
 from authcore.http import Cookie
 from authcore.ports import PasswordMatch, PasswordMismatch
-from authcore.services import accounts, challenges, events, limits, outbox
+from authcore.services import accounts, challenges, events, limits, outbox, tokens
 from authcore.services import sign_in as pipeline
 from authcore.services import transport as ways
 from authcore.services.accounts import Account, NewUser
@@ -47,7 +51,7 @@ async def sign_up(
     clean = policy.accept(ctx, password, email=address)
     if password_confirmation is not None and password_confirmation != password:
         raise field_error("password_confirmation", "mismatch", "The passwords do not match.")
-    via = _transport(ctx, transport)
+    via = _transport(ctx, transport, device_id, device_name)
     await limits.count(ctx, Hit("sign_up.address"), Hit("sign_up.account", address))
     if settings.require_code:
         return await _pend(ctx, address, clean, name, via)
@@ -57,7 +61,7 @@ async def sign_up(
 async def _pend(ctx: Context, email: str, password: str, name: str | None, via: Transport) -> ChallengeRequired:
     binding, cookies = ways.ensure_binding(ctx, via)
     taken, earlier = await _known(ctx, email, binding)
-    old = challenges.payload(ctx, earlier) if earlier else None
+    old = _readable(ctx, earlier)
     # A13: one hash, whatever is pending. With the salt of this browser's own earlier try, it also tells
     # whether anything changed.
     digest = await ctx.hasher.hash(password, ctx.hasher.salt(old["digest"]) if old else None)
@@ -83,6 +87,14 @@ async def _known(ctx: Context, email: str, binding: str | None) -> tuple[bool, C
     pending = await ctx.db.read(challenges.pending, ctx.tenant.id, kind, email, now)
     own = next((challenge for challenge in pending if binding is not None and binding in challenge.bindings), None)
     return owner is not None, own
+
+
+def _readable(ctx: Context, earlier: Challenge | None) -> Any:
+    """Answer what the earlier registration carries; None if there is none, or its key is gone (rule O4)."""
+    try:
+        return challenges.payload(ctx, earlier) if earlier else None
+    except InvalidChallenge:
+        return None
 
 
 async def _store(ctx: Context, made: Challenge) -> None:
@@ -139,7 +151,7 @@ async def verify_sign_up(
     A wrong code counts; unknown, expired, used and wrong are one answer.
     """
     settings = _enabled(ctx)
-    via = _transport(ctx, transport)
+    via = _transport(ctx, transport, device_id, device_name)
     attempt = await challenges.attempt(ctx, settings.sign_up, challenge_id, code, binding=_binding(ctx))
     pending = await ctx.db.read(challenges.find, ctx.tenant.id, settings.sign_up, challenge_id)
     if pending is None:
@@ -166,11 +178,16 @@ async def resend_sign_up(ctx: Context, *, challenge_id: str) -> ChallengeRequire
     PasswordDisabled, RateLimited.
     """
     settings = _enabled(ctx)
+    if tokens.digest(challenge_id, "ch") is None:
+        raise InvalidChallenge()
     await limits.count(ctx, Hit("resend.address"))
     found = await ctx.db.read(challenges.find_open, ctx.tenant.id, settings.sign_up, challenge_id, ctx.now())
     binding = _binding(ctx)
     if found is None or (found.bindings and binding not in found.bindings):
         raise InvalidChallenge()
+    challenges.payload(ctx, found)  # under a key that is gone no code would open it
+    if challenges.may_send(found, ctx.now()):
+        await limits.count(ctx, Hit("sign_up.account", found.subject))
     return await _repeat(ctx, found, ())
 
 
@@ -191,7 +208,7 @@ async def sign_in(
     Unknown address, wrong password, disabled and resting accounts are one answer, at one cost.
     """
     _enabled(ctx)
-    via = _transport(ctx, transport)
+    via = _transport(ctx, transport, device_id, device_name)
     address = accounts.canonical_email(email)
     await events.emit(ctx, events.Attempting(ctx.tenant.id, ctx.now(), address))
     await _count(ctx, address)
@@ -212,11 +229,13 @@ async def _count(ctx: Context, email: str) -> None:
 
 async def _checked(ctx: Context, email: str, password: str) -> Account:
     """Answer the account whose password this is; count the failure and raise InvalidCredentials otherwise."""
+    decoy = await decoys.choose(ctx, email)
     found = await ctx.db.read(store.credential, ctx.tenant.id, email)
-    match = await _verify(ctx, found.digest, password)
+    match = await _verify(ctx, found.digest, decoy, password)
     rests = found.failures >= MAX_FAILURES or found.account is None or found.account.disabled
     if match is None or rests or found.account is None:
-        await ctx.db.write(store.count_failure, ctx.tenant.id, email, ctx.now())
+        owned = found.account is not None
+        await ctx.db.write(store.count_failure, ctx.tenant.id, email, ctx.now(), owned=owned)
         await events.emit(ctx, events.Failed(ctx.tenant.id, ctx.now(), email))
         raise InvalidCredentials()
     if found.failures:
@@ -227,15 +246,24 @@ async def _checked(ctx: Context, email: str, password: str) -> Account:
     return found.account
 
 
-async def _verify(ctx: Context, digest: str | None, password: str) -> PasswordMatch | None:
-    """Answer the match, or None; an address without a digest costs the same hash (rule A2)."""
+async def _verify(ctx: Context, digest: str | None, decoy: str, password: str) -> PasswordMatch | None:
+    """Answer the match, or None; an address without a digest costs the decoy's hash (rule A2)."""
     if len(password) > MOST_LENGTH:  # no password is so long; over HTTP the body refuses it before
         digest, password = None, ""
     try:
-        match = await ctx.hasher.verify(digest or ctx.hasher.dummy(), policy.normalise(password))
+        match = await ctx.hasher.verify(digest or decoy, policy.normalise(password))
     except PasswordMismatch:
         return None
     return match if digest is not None else None
+
+
+async def unlock(ctx: Context, *, email: str) -> bool:
+    """Let a password that rests after 100 failures work again; tell whether failures were counted. Server code only.
+
+    It forgets the failures of the address, whoever caused them, and changes neither the password nor the windows of
+    `rate_limited`, which pass by themselves. Raises InvalidFields.
+    """
+    return await ctx.db.write(store.forgive, ctx.tenant.id, accounts.canonical_email(email))
 
 
 async def prove(ctx: Context, password: str) -> Proof:
@@ -267,7 +295,13 @@ def _display_name(given: str | None) -> str | None:
     return name or None
 
 
-def _transport(ctx: Context, asked: Transport | None) -> Transport:
+def _transport(ctx: Context, asked: Transport | None, device_id: str | None, device_name: str | None) -> Transport:
+    """Answer the transport; refuse here what a body would not have let through: callers have forms of their own."""
+    device = {"device_id": device_id, "device_name": device_name}
+    to_struct({"transport": asked, **device}, DeviceBody)
+    for field, text in device.items():
+        if text is not None and not is_storable(text):
+            raise field_error(field, "invalid", "This field is not valid.")
     return ways.resolve(ctx, asked)
 
 

@@ -27,7 +27,8 @@ def accept(ctx: Context, password: str, *, email: str | None, field: str = "pass
     if len(password) > MOST_LENGTH:
         raise field_error(field, "too_long", f"Use at most {MOST_LENGTH} characters.")
     clean = normalise(password)
-    if len(clean) < settings.min_length:
+    # NFKC makes eighteen code points of one, and one of several: neither makes a short password long.
+    if min(len(password), len(clean)) < settings.min_length:
         raise field_error(field, "too_short", f"Use at least {settings.min_length} characters.")
     if settings.require_number and not any(char.isdigit() for char in clean):
         raise field_error(field, "password_needs_number", "Use at least one digit.")

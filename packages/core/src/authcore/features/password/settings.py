@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, field
+from typing import Any
 
 from authcore.errors import ConfigurationError
 from authcore.services.challenges import ChallengeKind
@@ -21,6 +22,8 @@ class PasswordSettings:
     min_length: int
     require_number: bool
     sign_up: ChallengeKind
+    decoys: dict[str, Any] = field(default_factory=dict, init=False, repr=False, compare=False)
+    """What an application's process knows of the cost of stored digests, by tenant: see `decoys`."""
 
     def __post_init__(self) -> None:
         for name in ("enabled", "require_code", "require_number"):

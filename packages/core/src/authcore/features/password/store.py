@@ -3,18 +3,24 @@
 from __future__ import annotations
 
 import hashlib
-from dataclasses import dataclass
-from datetime import datetime
+from dataclasses import dataclass, field
+from datetime import UTC, datetime, timedelta
 
-from sqlalchemy import bindparam, delete, insert, select, update
+from sqlalchemy import bindparam, case, delete, insert, select, update
 from sqlalchemy.engine import Connection
 from sqlalchemy.exc import IntegrityError
 
+from authcore.features.password.settings import MAX_FAILURES
 from authcore.features.password.tables import attempts, passwords
 from authcore.ports import counting
 from authcore.services import accounts, challenges, events, outbox
 from authcore.services.accounts import EMAIL_PASSWORD, Account, NewUser, identities, users
 from authcore.services.challenges import Attempt, Challenge, Refused, Spent
+from authcore.tables import UtcDateTime
+
+NOBODYS = timedelta(days=1)
+"""After so long without a failure, the failures of an address that has no account count from 1 again."""
+_EVER = datetime(1970, 1, 1, tzinfo=UTC)
 
 _CREDENTIAL = (
     select(
@@ -44,9 +50,24 @@ _INSERT_PASSWORD, _INSERT_ATTEMPT = insert(passwords), insert(attempts)
 _COUNT = (
     update(attempts)
     .where(attempts.c.key == bindparam("key_"))
-    .values(failures=attempts.c.failures + 1, failed_at=bindparam("now_"))
+    .values(
+        failures=case(
+            (attempts.c.failed_at < bindparam("since_", type_=UtcDateTime), 1), else_=attempts.c.failures + 1
+        ),
+        failed_at=bindparam("now_"),
+    )
 )
 _FORGIVE = delete(attempts).where(attempts.c.key == bindparam("key_"))
+_STALE = (
+    select(attempts.c.key)
+    .where(attempts.c.failed_at < bindparam("before_"), attempts.c.failures < MAX_FAILURES)
+    .limit(bindparam("most_"))
+)
+_CLEAN = delete(attempts).where(
+    attempts.c.key == bindparam("key_"),
+    attempts.c.failed_at < bindparam("before_"),
+    attempts.c.failures < MAX_FAILURES,
+)
 _REHASH = (
     update(passwords)
     .where(passwords.c.user_id == bindparam("user_"), passwords.c.digest == bindparam("old_"))
@@ -59,7 +80,7 @@ class Credential:
     """What is known of an address: the account with its digest, if any, and its consecutive failures."""
 
     account: Account | None
-    digest: str | None
+    digest: str | None = field(repr=False)
     failures: int
 
 
@@ -85,9 +106,9 @@ def digest_of(tx: Connection, user_id: str) -> str | None:
 
 
 @counting
-def count_failure(tx: Connection, tenant: str, email: str, now: datetime) -> None:
-    """Count a failure, for an address with or without an account."""
-    known = {"key_": attempt_key(tenant, email), "now_": now}
+def count_failure(tx: Connection, tenant: str, email: str, now: datetime, *, owned: bool) -> None:
+    """Count a failure: for an address with an account all in a row, for one without those of a day (rule A6)."""
+    known = {"key_": attempt_key(tenant, email), "now_": now, "since_": _EVER if owned else now - NOBODYS}
     if tx.execute(_COUNT, known).rowcount:
         return
     try:
@@ -97,9 +118,20 @@ def count_failure(tx: Connection, tenant: str, email: str, now: datetime) -> Non
         tx.execute(_COUNT, known)
 
 
-def forgive(tx: Connection, tenant: str, email: str) -> None:
-    """Forget the failures of an address."""
-    tx.execute(_FORGIVE, {"key_": attempt_key(tenant, email)})
+def forgive(tx: Connection, tenant: str, email: str) -> bool:
+    """Forget the failures of an address; tell whether there were any."""
+    return tx.execute(_FORGIVE, {"key_": attempt_key(tenant, email)}).rowcount == 1
+
+
+def clean_attempts(tx: Connection, before: datetime, most: int) -> int:
+    """Remove at most `most` counts without a failure since a time; answer how many.
+
+    A password that rests stays so: only its owner's binding, or the application, ends that (rule A6).
+    """
+    keys = sorted(tx.execute(_STALE, {"before_": before, "most_": most}).scalars())
+    if keys:
+        tx.execute(_CLEAN, [{"key_": key, "before_": before} for key in keys])
+    return len(keys)
 
 
 def rehash(tx: Connection, user_id: str, old: str, new: str, now: datetime) -> None:
@@ -121,6 +153,8 @@ def register(tx: Connection, new: NewUser, digest: str, mail: outbox.Effect | No
     except IntegrityError:
         return False
     insert_password(tx, new.id, digest, new.created_at)
+    # A6: what strangers guessed before there was a password is none of its failures.
+    forgive(tx, new.tenant, new.email)
     if mail is not None:
         outbox.enqueue(tx, mail)
     events.record(tx, event, user_id=new.id)

@@ -6,11 +6,11 @@ from datetime import timedelta
 from pathlib import Path
 from typing import ClassVar, Literal
 
-from authcore.feature import Feature, MailTemplate, mails_from
+from authcore.feature import Feature, MailTemplate, Retention, mails_from
 from authcore.features.sessions.calls import SessionCalls
 from authcore.features.sessions.routes import routes
 from authcore.services.challenges import code_kind
-from authcore.services.sessions import SessionSettings, access, refresh, sessions
+from authcore.services.sessions import KEEP, SessionSettings, access, clean, clean_secrets, refresh, sessions
 
 _TEMPLATES = Path(__file__).parent / "templates"
 
@@ -27,6 +27,10 @@ class Sessions(Feature):
     name = "sessions"
     calls = SessionCalls
     tables = (sessions, access, refresh)
+    retentions = (
+        Retention("sessions", KEEP, clean),
+        Retention("session_secrets", KEEP, clean_secrets),
+    )
     mails: ClassVar[tuple[MailTemplate, ...]] = (MailTemplate("reauthenticate", "auth-reauthenticate", _TEMPLATES),)
 
     def __init__(

@@ -2,7 +2,10 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+
 from authcore.context import Authenticated, Context
+from authcore.decode import is_storable
 from authcore.errors import (
     AmbiguousCredentials,
     InvalidChallenge,
@@ -127,13 +130,17 @@ def _issued(ctx: Context, token: str, turn: Rotated) -> Issued:
 async def sign_out(
     ctx: Context, *, access_token: str | None = None, refresh_token: str | None = None
 ) -> EndedSession | None:
-    """End the session of the request, or of a token; answer it with `revoked_at`, or None if nobody was signed in."""
+    """End the session of the request, or of a token; answer it with `revoked_at`, or None if nobody was signed in.
+
+    `cookies` of the answer clear those that the request carried, unless an `access_token` says whose session it is.
+    """
     digests = _presented(ctx, access_token, refresh_token or cookies.read(ctx.app, ctx.request, "refresh"))
     if not digests:
         return None
     ended = await ctx.db.write(store.end_presented, ctx.tenant.id, digests, ctx.now())
     if ended is not None:
         await events.emit(ctx, events.Logout(ctx.tenant.id, ctx.now(), ended.user_id, ended.session.id))
+        ended = replace(ended, cookies=() if access_token else transport.cleared_cookies(ctx))
     return ended
 
 
@@ -188,7 +195,9 @@ def _may_be_id(text: str) -> bool:
 
 async def revoke_all_sessions(ctx: Context, user_id: str | None = None) -> int:
     """End every session of a user, by default of the one who asks; answer how many."""
-    whose = user_id or _who(ctx).user.id
+    whose = _who(ctx).user.id if user_id is None else user_id
+    if not is_storable(whose):
+        return 0
     ended = await ctx.db.write(sessions.revoke_all, ctx.tenant.id, whose, ctx.now())
     return await _told(ctx, whose, ended)
 
@@ -231,6 +240,8 @@ async def get_session(ctx: Context, *, access_token: str | None = None) -> Sessi
 async def list_sessions(ctx: Context, *, user_id: str | None = None) -> list[Session]:
     """Answer the live sessions of a user, by default of the one who asks, the latest first."""
     if user_id is not None:
+        if not is_storable(user_id):
+            return []
         return await ctx.db.read(sessions.list_live, ctx.tenant.id, user_id, ctx.now(), None)
     who = _who(ctx)
     return await ctx.db.read(sessions.list_live, ctx.tenant.id, who.user.id, ctx.now(), who.session.id)

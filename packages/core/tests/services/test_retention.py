@@ -1,0 +1,148 @@
+"""What is removed once nobody needs it, and what stays: by `sweep`, in bounded batches."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from datetime import timedelta
+from typing import Any
+
+import pytest
+import sqlalchemy as sa
+
+from authcore import Auth, Password
+from authcore.backends import kv_sql
+from authcore.errors import AuthError
+from authcore.features.password.tables import attempts
+from authcore.services import challenges, events, outbox, retention, sessions
+from authcore.testing.ports import FrozenClock
+
+EMAIL, PASSWORD = "ada@example.com", "three quiet herons wade"
+KINDS = {"challenges", "effects", "attempts", "sessions", "session_secrets", "kv"}
+TABLES = {
+    "challenges": challenges.challenges,
+    "effects": outbox.effects,
+    "attempts": attempts,
+    "sessions": sessions.sessions,
+    "events": events.events,
+    "kv": kv_sql.table,
+}
+
+
+@pytest.fixture
+def world(auth: Callable[..., Auth], inside: Callable[[Auth], Any]) -> Any:
+    """An application after a day: a code that was mailed, a user, a session, and a failed sign-in."""
+    made = auth()
+    begun = made.blocking.password.sign_up(email=EMAIL, password=PASSWORD)
+    made.outbox.drain()
+    code = made.mailer.mails[-1].code
+    made.blocking.password.verify_sign_up(challenge_id=begun.challenge.id, code=code)
+    fail(made, "nobody@example.com")
+    return inside(made)
+
+
+def fail(made: Auth, email: str) -> None:
+    """Fail to sign in."""
+    with pytest.raises(AuthError, match="not right"):
+        made.blocking.password.sign_in(email=email, password="four loud herons wade")
+
+
+def swept(world: Any) -> dict[str, int]:
+    """Sweep, and answer what went."""
+    found: dict[str, int] = world.run(retention.sweep(world.runtime))
+    return found
+
+
+def left(world: Any) -> dict[str, int]:
+    """Answer how many rows each table holds."""
+    return {name: len(world.rows(table)) for name, table in TABLES.items()}
+
+
+def test_at_first_nothing_goes(world: Any) -> None:
+    """A sweep names every kind, and removes nothing that is still needed."""
+    before = left(world)
+
+    removed = swept(world)
+
+    assert removed == dict.fromkeys(KINDS, 0)
+    assert left(world) == before
+
+
+@pytest.mark.parametrize(
+    ("kind", "after"),
+    [
+        ("challenges", timedelta(days=7, minutes=10)),
+        ("effects", timedelta(days=7)),
+        ("attempts", timedelta(days=30)),
+        ("sessions", timedelta(days=30 + 30)),
+    ],
+)
+def test_each_kind_has_its_time(world: Any, clock: FrozenClock, kind: str, after: timedelta) -> None:
+    """Challenges and effects stay for 7 days, sessions for 30 after their end, failures for 30; then they go."""
+    before = left(world)[kind]
+    clock.advance(after.total_seconds())
+
+    in_time = swept(world)[kind]
+    clock.advance(0.001)
+    late = swept(world)[kind]
+
+    assert (in_time, late) == (0, before)
+    assert left(world)[kind] == 0
+
+
+def test_events_stay_and_expired_keys_go(world: Any, clock: FrozenClock) -> None:
+    """The record of what happened is the application's; counters whose time is over are nobody's."""
+    told, counters = left(world)["events"], left(world)["kv"]
+    clock.advance(timedelta(days=400).total_seconds())
+
+    removed = swept(world)
+
+    assert removed["kv"] == counters > 0
+    assert left(world) == {**dict.fromkeys(TABLES, 0), "events": told}
+    assert world.rows(sessions.access) == world.rows(sessions.refresh) == []
+
+
+def test_the_secrets_of_a_living_session_go_one_by_one(world: Any, clock: FrozenClock) -> None:
+    """A session that is used for months does not pile up the tokens that it had."""
+    made = world.auth
+    held = made.blocking.password.sign_in(email=EMAIL, password=PASSWORD)
+    token = held.refresh_token
+    for _ in range(4):
+        clock.advance(timedelta(days=20).total_seconds())
+        token = made.blocking.sessions.refresh(refresh_token=token).refresh
+
+    removed = swept(world)
+
+    assert removed["session_secrets"] > 0
+    digests = {row.expires_at >= clock.now() - sessions.KEEP for row in world.rows(sessions.refresh)}
+    assert digests == {True}
+    assert made.blocking.sessions.refresh(refresh_token=token)
+
+
+def test_a_password_that_rests_stays_at_rest(world: Any, clock: FrozenClock) -> None:
+    """A6: after 100 failures time alone gives nobody another hundred."""
+    row = {"key": bytes(32), "failures": 100, "failed_at": clock.now()}
+    world.write(lambda tx: tx.execute(attempts.insert().values(**row)))
+    clock.advance(timedelta(days=400).total_seconds())
+
+    removed = swept(world)["attempts"]
+
+    assert removed == 1
+    assert [row.failures for row in world.rows(attempts)] == [100]
+
+
+def test_a_sweep_is_bounded(world: Any, clock: FrozenClock, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Each transaction removes a few rows and each sweep a few batches; what is left goes with the next ones."""
+    monkeypatch.setattr(retention, "BATCH", 3)
+    monkeypatch.setattr(retention, "MOST", 2)
+    rows = [{"key": bytes([n]) * 32, "failures": 1, "failed_at": clock.now()} for n in range(10)]
+    world.write(lambda tx: tx.execute(sa.insert(attempts), rows))
+    clock.advance(timedelta(days=31).total_seconds())
+
+    removed = [swept(world)["attempts"] for _ in range(3)]
+
+    assert removed == [6, 5, 0]
+
+
+def test_a_store_that_forgets_by_itself_is_left_alone(auth: Callable[..., Auth], inside: Callable[[Auth], Any]) -> None:
+    """Keys in memory expire unasked, so there is nothing of theirs to sweep."""
+    assert set(swept(inside(auth(Password(), key_value="memory")))) == KINDS - {"kv"}
