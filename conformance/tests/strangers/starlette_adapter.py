@@ -81,7 +81,7 @@ async def _asking(request: requests.Request) -> tuple[Request, Authenticated | N
 
 
 async def _request(scope: Scope, receive: Receive, prefix: str) -> Request | None:
-    read = await asgi.read_body(receive)
+    read = await asgi.read_body(receive, scope)
     return asgi.request_of(scope, below(asgi.path_of(scope), prefix) or "", *read) if read else None
 
 
@@ -127,7 +127,7 @@ def _own_routes() -> list[Route]:
         Route("/app/verified", require(verified=True)(_tell)),
         Route("/app/mfa", require(mfa=True)(_tell)),
         Route("/app/fresh", require(fresh="5m")(_tell)),
-        Route("/app/open", _open),
+        Route("/app/open", _open, methods=["GET", "POST"]),
         Route("/app/raise", _raise),
     ]
 

@@ -624,3 +624,20 @@ def test_a_declaration_does_no_io(tmp_path: Path, settings: dict[str, Any]) -> N
     assert files == []
     assert threads == 1
     assert later  # the watch sees what create_tables does
+
+
+@pytest.mark.parametrize(
+    ("needs", "said"),
+    [
+        ({"verified": "no"}, "write verified=True or verified=False"),
+        ({"mfa": 1}, "write mfa=True"),
+        ({"csrf": None}, "write csrf=True"),
+        ({"csrf": 0}, "write csrf=True"),
+        ({"fresh": "0m"}, "fresh='5m'"),
+        ({"fresh": timedelta(seconds=-1)}, "fresh='5m'"),
+    ],
+)
+def test_a_requirement_that_is_none_says_what_to_write(needs: dict[str, Any], said: str) -> None:
+    """What a guard asks is checked where it is declared: nothing falsy switches a check off."""
+    with pytest.raises(ConfigurationError, match=said):
+        requirement(**needs)

@@ -207,3 +207,20 @@ def test_get_and_head_change_nothing(
 
     assert [world.rows(each) for each in tables] == before
     assert sum(len(rows) for rows in before) > 5
+
+
+@pytest.mark.parametrize(
+    ("method", "path", "takes"),
+    [
+        ("POST", "/things", True),
+        ("DELETE", "/things/1", True),
+        ("GET", "/things", False),
+        ("HEAD", "/things", False),
+        ("OPTIONS", "/things", False),
+        ("PUT", "/things", False),
+        ("POST", "/nowhere", False),
+    ],
+)
+def test_a_body_is_read_where_a_route_takes_one(method: str, path: str, takes: bool) -> None:
+    """Safe methods, methods that are not there and unknown paths read no body."""
+    assert ROUTER.takes_body(method, path) is takes

@@ -4,10 +4,14 @@ import io
 from typing import Any
 
 import pytest
+from django.views import View
 
+from authcore import ConfigurationError
 from authcore.testing.ports import FrozenClock
+from authcore_django import require
 
 GUARDED = ["/hello", "/ahello", "/class", "/aclass"]
+SITE, EVIL = ("Origin", "http://testserver"), ("Origin", "https://evil.example")
 Ask = Any
 Declare = Any
 SignUp = Any
@@ -203,7 +207,7 @@ def test_calls_make_flows_of_the_applications_own(ask: Ask, project: str, sign_u
     sign_up()
     person = {"email": "ada@example.com", "password": "a passphrase of some length"}
 
-    entered = ask("POST", target, [("Content-Type", "application/json")], person)
+    entered = ask("POST", target, [("Content-Type", "application/json"), SITE], person)
     refused = ask("POST", target, [("Content-Type", "application/json")], {**person, "password": "another passphrase"})
 
     assert entered.json == {"hello": "ada@example.com"}
@@ -255,3 +259,50 @@ def test_an_async_hook_of_the_application_runs_on_the_loop(asgi: Ask, declare: D
     own, other = asgi("GET", "/ahello", [cookie]), asgi("GET", "/ahello", [cookie, ("X-Tenant", "two")])
 
     assert (own.status, other.status) == (200, 401)
+
+
+@pytest.mark.parametrize(("opened", "waived"), [("/open", "/waived"), ("/aopen", "/awaived")])
+def test_a_foreign_request_acts_for_nobody_until_a_guard_waives_it(
+    ask: Ask, sign_up: SignUp, opened: str, waived: str
+) -> None:
+    """R5: `request.authcore` keeps back whom another site may have sent, but for whom `require(csrf=False)` let in."""
+    credential = sign_up()
+
+    answers = [ask("POST", target, [credential, origin]).json for target in (opened, waived) for origin in (SITE, EVIL)]
+
+    assert [answer["email"] for answer in answers] == ["ada@example.com", None, "ada@example.com", "ada@example.com"]
+
+
+@pytest.mark.parametrize("target", ["/leave", "/aleave"])
+def test_calls_do_nothing_for_another_site(ask: Ask, project: str, sign_up: SignUp, target: str) -> None:
+    """R5: an application's own view signs nobody out for a foreign page; a sign-out's cookies are cleared."""
+    credential = sign_up()
+
+    refused = ask("POST", target, [credential, EVIL])
+    still = ask("GET", "/hello", [credential])
+    left, again = ask("POST", target, [credential, SITE]), ask("POST", target, [SITE])
+
+    assert refused.code == (403, "origin_not_allowed")
+    assert still.status == 200
+    assert [line.partition(";")[0] for line in left.all("Set-Cookie")] == ["authcore_session="]
+    assert (again.body, again.all("Set-Cookie")) == (b"out", [])
+    assert ask("GET", "/hello", [credential]).status == 401
+
+
+def test_a_foreign_page_signs_nobody_in(ask: Ask, sign_up: SignUp) -> None:
+    """R5: login CSRF carries no cookie, and is refused all the same."""
+    sign_up()
+    person = {"email": "ada@example.com", "password": "a passphrase of some length"}
+
+    answer = ask("POST", "/enter", [("Content-Type", "application/json"), EVIL], person)
+
+    assert (answer.code, answer.all("Set-Cookie")) == ((403, "origin_not_allowed"), [])
+
+
+def test_require_without_parentheses_says_what_to_write() -> None:
+    """`@require` is refused where it is written, on functions and classes, and so is a keyword that it has not."""
+    for view in (lambda request: None, View):
+        with pytest.raises(ConfigurationError, match=r"write @require\(\)"):
+            require(view)  # type: ignore[arg-type]
+    with pytest.raises(TypeError, match=r"require\(\) got .*'verifed'"):
+        require(verifed=True)  # type: ignore[call-arg]

@@ -208,6 +208,20 @@ def test_routes_that_are_not_under_the_prefix_are_a_warning(declare: Declare, ur
     assert ids() == ["authcore.W002"]
 
 
+@pytest.mark.parametrize("mine", ["auth/me", "auth/sessions/<name>", "auth/<path:rest>"])
+def test_a_pattern_that_shadows_authcores_routes_is_an_error(declare: Declare, mine: str) -> None:
+    """E004: Django takes the first pattern, so authcore's stand before those of the application's own."""
+    authcore = path("auth/", include("authcore_django.urls"))
+    own = path(mine, lambda request, **given: None)
+    declare(ROOT_URLCONF=(own, authcore))
+
+    found = run_checks(tags=[Tags.security])
+
+    assert {finding.id for finding in found} == ({"authcore.W002"} if "<path" in mine else {"authcore.E004"})
+    declare(ROOT_URLCONF=(authcore, own))
+    assert ids() == []
+
+
 # --- the command line ---
 
 

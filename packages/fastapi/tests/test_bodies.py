@@ -25,7 +25,13 @@ def pieces(body: bytes, size: int, *, last: bool = True) -> list[dict[str, Any]]
     return [*messages, {"type": "http.request"}] if last else messages
 
 
-async def post(app: FastAPI, messages: Iterable[dict[str, Any]]) -> tuple[list[dict[str, Any]], int]:
+async def post(
+    app: FastAPI,
+    messages: Iterable[dict[str, Any]],
+    method: str = "POST",
+    path: str = "/auth/sign-in",
+    length: int | None = None,
+) -> tuple[list[dict[str, Any]], int]:
     """Answer what the application sends, and how many messages it did not take."""
     waiting, sent = list(messages), []
 
@@ -35,16 +41,18 @@ async def post(app: FastAPI, messages: Iterable[dict[str, Any]]) -> tuple[list[d
     async def send(message: dict[str, Any]) -> None:
         sent.append(message)
 
-    scope = {
+    scope: dict[str, Any] = {
         "type": "http",
         "asgi": {"version": "3.0"},
-        "method": "POST",
-        "path": "/auth/sign-in",
+        "method": method,
+        "path": path,
         "query_string": b"",
         "headers": [(b"content-type", b"application/json"), (b"origin", b"http://localhost"), (b"host", b"localhost")],
         "client": ("127.0.0.1", 1),
         "server": ("127.0.0.1", 80),
     }
+    if length is not None:
+        scope["headers"].append((b"content-length", str(length).encode()))
     await app(scope, receive, send)
     return sent, len(waiting)
 
@@ -90,3 +98,22 @@ async def test_a_client_that_goes_away_gets_nothing(app: FastAPI, before: int) -
     sent, _ = await post(app, [*messages, GONE])
 
     assert sent == []
+
+
+@pytest.mark.anyio
+@pytest.mark.parametrize(
+    ("method", "path", "length", "expected"),
+    [
+        ("POST", "/auth/sign-in", 100 * CAP, 413),
+        ("POST", "/auth/nowhere", 10, 404),
+        ("PUT", "/auth/sign-in", 10, 405),
+        ("GET", "/auth/health", 10, 200),
+    ],
+)
+async def test_a_body_that_nobody_reads_is_not_waited_for(
+    app: FastAPI, method: str, path: str, length: int, expected: int
+) -> None:
+    """Announced beyond the cap, or to where no body is read: the answer comes before the body."""
+    sent, _ = await post(app, [], method=method, path=path, length=length)
+
+    assert status_of(sent) == expected

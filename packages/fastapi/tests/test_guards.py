@@ -8,7 +8,7 @@ from fastapi import APIRouter, Depends, FastAPI, Response
 from fastapi.testclient import TestClient
 from starlette.requests import HTTPConnection
 
-from authcore import Auth, AuthError, Password, SignedIn, Tenant, User
+from authcore import Auth, AuthError, ConfigurationError, Password, SignedIn, Tenant, User
 from authcore.backends.mail import MemoryMailer
 from authcore.errors import NotAuthenticated
 from authcore.testing.ports import FrozenClock
@@ -349,3 +349,90 @@ def test_the_quickstart(declare: Callable[..., Auth]) -> None:
     assert (pending.status_code, verified.status_code) == (202, 200)
     assert client.get("/hello").json() == {"hello": "ada@example.com"}
     assert isinstance(authcore, AuthCore)
+
+
+EVIL = {"Origin": "https://evil.example"}
+
+
+def test_a_foreign_request_acts_for_nobody_until_a_guard_waives_it(
+    app: FastAPI, client: TestClient, sign_up: SignUp
+) -> None:
+    """R5: `OptionalUser` keeps back whom another site may have sent, until `require(csrf=False)` has let them in."""
+
+    @app.post("/either")
+    async def either(user: OptionalUser) -> dict[str, Any]:
+        return {"email": user.email if user else None}
+
+    app.post("/waived", dependencies=[Depends(require(csrf=False))])(either)
+    sign_up(client)
+
+    answers = [
+        client.post(path, headers=how).json()["email"] for path in ("/either", "/waived") for how in (ORIGIN, EVIL)
+    ]
+
+    assert answers == ["ada@example.com", None, "ada@example.com", "ada@example.com"]
+
+
+def test_calls_do_nothing_for_another_site(app: FastAPI, client: TestClient, sign_up: SignUp) -> None:
+    """R5: an application's own route signs nobody in or out for a foreign page (login CSRF)."""
+
+    @app.post("/enter")
+    async def enter(calls: CurrentCalls, response: Response) -> str:
+        set_cookies(response, await calls.password.sign_in(**CREDENTIALS, transport="cookie"))
+        return "in"
+
+    @app.post("/leave")
+    async def leave(calls: CurrentCalls, response: Response) -> str:
+        set_cookies(response, await calls.sessions.sign_out())
+        return "out"
+
+    sign_up(client)
+    stranger = TestClient(app)
+
+    refused = [client.post("/leave", headers=EVIL), stranger.post("/enter", headers=EVIL)]
+    still = client.get("/auth/session").json()["user"]
+    left = client.post("/leave", headers=ORIGIN)
+
+    codes = [(answer.status_code, answer.json()["error"]["code"]) for answer in refused]
+    assert codes == [(403, "origin_not_allowed")] * 2
+    assert not any("set-cookie" in answer.headers for answer in refused)
+    assert still["email"] == "ada@example.com"
+    assert left.headers["set-cookie"].startswith("authcore_session=;")
+    assert client.post("/leave", headers=ORIGIN).json() == "out"
+
+
+def test_a_mounted_application_knows_its_own_users_alone(
+    app: FastAPI, client: TestClient, sign_up: SignUp, declare: Callable[..., Auth]
+) -> None:
+    """Whom the outer application has looked up is nobody to a sub-application with an Auth of its own."""
+    inner = FastAPI()
+    AuthCore(inner, declare(cookie_name="other"))
+
+    @inner.get("/secret")
+    async def secret(user: CurrentUser) -> dict[str, Any]:
+        return {"let in": user.email}
+
+    @app.middleware("http")
+    async def look(request: Any, go_on: Any) -> Any:
+        await optional_user(request)
+        return await go_on(request)
+
+    app.mount("/inner", inner)
+    sign_up(client)
+
+    answer = client.get("/inner/secret")
+
+    assert client.get("/hello").status_code == 200
+    assert (answer.status_code, answer.json()["error"]["code"]) == (401, "not_authenticated")
+
+
+def test_require_without_parentheses_says_what_to_write(app: FastAPI) -> None:
+    """`Depends(require)` is refused where the route is declared, and so is a keyword that it has not."""
+    for declare in (
+        lambda: app.get("/bare", dependencies=[Depends(require)])(lambda: "x"),
+        lambda: require(lambda: "x"),  # type: ignore[arg-type]
+    ):
+        with pytest.raises(ConfigurationError, match=r"write Depends\(require\(\)\)"):
+            declare()
+    with pytest.raises(TypeError, match=r"require\(\) got .*'verifed'"):
+        require(verifed=True)  # type: ignore[call-arg]

@@ -221,3 +221,28 @@ def test_a_websocket_under_the_prefix_is_the_applications(app: FastAPI, client: 
 
     with client.websocket_connect("/auth/live") as socket:
         assert socket.receive()["type"] == "websocket.close"
+
+
+@pytest.mark.parametrize("early", [True, False])
+def test_an_applications_own_routes_do_not_shadow_the_mount(auth: Auth, early: bool) -> None:
+    """Below the prefix all is authcore's, whichever was registered first."""
+    app = FastAPI()
+    if early:
+        app.get("/auth/health")(lambda: "mine")
+    AuthCore(app, auth)
+    if not early:
+        app.get("/auth/health")(lambda: "mine")
+
+    assert TestClient(app).get("/auth/health").json() == {"status": "ok"}
+
+
+def test_a_mount_of_something_else_says_what_to_write(auth: Auth) -> None:
+    """Swapped arguments, an Auth that is none and a second AuthCore are refused where they are written."""
+    app = FastAPI()
+    for given in ((auth, app), (app, "auth")):
+        with pytest.raises(ConfigurationError, match=r"write AuthCore\(app, auth\)"):
+            AuthCore(*given)  # type: ignore[arg-type]
+    AuthCore(app, auth)
+
+    with pytest.raises(ConfigurationError, match="has an AuthCore already"):
+        AuthCore(app, auth)

@@ -97,3 +97,13 @@ def test_a_requirement_guards_a_socket(app: FastAPI, client: TestClient, sign_up
 
     closed = refusal(client, "/second-factor", origin="http://testserver")
     assert closed == (1008, "insufficient_user_authentication")
+
+
+@pytest.mark.parametrize(
+    ("origin", "email"), [("http://testserver", "ada@example.com"), ("https://evil.example", None), (None, None)]
+)
+def test_a_foreign_handshake_is_nobodys(client: TestClient, sign_up: SignUp, origin: str | None, email: Any) -> None:
+    """R5: without a guard a handshake that another site may have sent with the cookie is nobody's."""
+    sign_up(client)
+
+    assert greeting(client, "/either", **({"origin": origin} if origin else {})) == {"hello": email}

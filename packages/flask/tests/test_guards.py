@@ -8,7 +8,7 @@ from flask import Flask, make_response
 from flask.testing import FlaskClient
 from flask.views import MethodView
 
-from authcore import Auth, AuthError, Password, SignedIn, Tenant
+from authcore import Auth, AuthError, ConfigurationError, Password, SignedIn, Tenant
 from authcore.backends.mail import MemoryMailer
 from authcore.testing.ports import FrozenClock
 from authcore_flask import AuthCore, calls, current_session, current_user, require, set_cookies
@@ -310,3 +310,60 @@ def test_the_quickstart(declare: Callable[..., Auth]) -> None:
     assert (pending.status_code, verified.status_code) == (202, 200)
     assert client.get("/hello").json == {"hello": "ada@example.com"}
     assert isinstance(authcore, AuthCore)
+
+
+EVIL = {"Origin": "https://evil.example"}
+SITE = {"Origin": "http://localhost"}
+
+
+def test_a_foreign_request_acts_for_nobody_until_a_guard_waives_it(
+    app: Flask, client: FlaskClient, sign_up: SignUp
+) -> None:
+    """R5: `current_user` keeps back whom another site may have sent, until `require(csrf=False)` has let them in."""
+
+    @app.post("/either")
+    def either() -> dict[str, Any]:
+        return {"email": current_user.email if current_user else None}
+
+    app.add_url_rule("/waived", "waived", require(csrf=False)(either), methods=["POST"])
+    sign_up(client)
+
+    answers = [client.post(path, headers=how).json["email"] for path in ("/either", "/waived") for how in (SITE, EVIL)]
+
+    assert answers == ["ada@example.com", None, "ada@example.com", "ada@example.com"]
+
+
+def test_calls_do_nothing_for_another_site(app: Flask, client: FlaskClient, sign_up: SignUp) -> None:
+    """R5: an application's own route signs nobody in or out for a foreign page (login CSRF)."""
+
+    @app.post("/enter")
+    def enter() -> Any:
+        return set_cookies(make_response("in"), calls().password.sign_in(**CREDENTIALS, transport="cookie"))
+
+    @app.post("/leave")
+    def leave() -> Any:
+        return set_cookies(make_response("out"), calls().sessions.sign_out())
+
+    sign_up(client)
+    stranger = app.test_client()
+
+    refused = [client.post("/leave", headers=EVIL), stranger.post("/enter", headers=EVIL)]
+    still = client.get("/auth/session").json["user"]
+    left = client.post("/leave", headers=SITE)
+
+    assert [(answer.status_code, answer.json["error"]["code"]) for answer in refused] == [
+        (403, "origin_not_allowed")
+    ] * 2
+    assert not any(answer.headers.getlist("Set-Cookie") for answer in refused)
+    assert still["email"] == "ada@example.com"
+    assert [line.partition(";")[0] for line in left.headers.getlist("Set-Cookie")] == ["authcore_session="]
+    assert client.get_cookie("authcore_session") is None
+    assert client.post("/leave", headers=SITE).text == "out"
+
+
+def test_require_without_parentheses_says_what_to_write() -> None:
+    """`@require` is refused where it is written, and so is a keyword that it has not."""
+    with pytest.raises(ConfigurationError, match=r"write @require\(\)"):
+        require(lambda: "x")  # type: ignore[arg-type]
+    with pytest.raises(TypeError, match=r"require\(\) got .*'verifed'"):
+        require(verifed=True)  # type: ignore[call-arg]

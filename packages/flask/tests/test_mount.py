@@ -221,3 +221,39 @@ def test_a_server_does_not_load_the_commands() -> None:
     done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
 
     assert done.stdout.strip() == "[]"
+
+
+@pytest.mark.parametrize("early", [True, False])
+def test_an_applications_own_routes_do_not_shadow_the_mount(auth: Auth, early: bool) -> None:
+    """Below the prefix all is authcore's, whichever was registered first, and whatever Flask finds more particular."""
+    app = Flask(__name__)
+
+    def routes() -> None:
+        app.add_url_rule("/auth/health", "health", lambda: "mine", methods=["GET", "POST"])
+        app.add_url_rule("/auth/me/", "me", lambda: "mine")
+        app.add_url_rule("/own", "own", lambda: "mine")
+
+    if early:
+        routes()
+    AuthCore(app, auth)
+    if not early:
+        routes()
+    client = app.test_client()
+
+    answers = [client.get("/auth/health"), client.post("/auth/health"), client.get("/auth/me"), client.get("/auth/me/")]
+
+    assert [answer.status_code for answer in answers] == [200, 405, 401, 404]
+    assert answers[0].json == {"status": "ok"}
+    assert client.get("/own").text == "mine"
+
+
+def test_a_mount_of_something_else_says_what_to_write(auth: Auth) -> None:
+    """Swapped arguments, an Auth that is none and a second AuthCore are refused where they are written."""
+    app = Flask(__name__)
+    for given in ((auth, app), (app, "auth")):
+        with pytest.raises(ConfigurationError, match=r"write AuthCore\(app, auth\)"):
+            AuthCore(*given)  # type: ignore[arg-type]
+    AuthCore(app, auth)
+
+    with pytest.raises(ConfigurationError, match="has an AuthCore already"):
+        AuthCore(app, auth)

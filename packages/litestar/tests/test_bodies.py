@@ -97,3 +97,18 @@ async def test_a_body_that_a_hook_has_read_is_read_again(auth: Auth, ask: Ask) -
     answer = await ask(app, "POST", "/auth/sign-in", JSON, padded(100))
 
     assert (answer.code, seen) == ((401, "invalid_credentials"), [100])
+
+
+@pytest.mark.parametrize(
+    ("method", "path", "expected"),
+    [("POST", "/auth/nowhere", 404), ("PUT", "/auth/sign-in", 405), ("GET", "/auth/health", 200)],
+)
+async def test_a_body_that_nobody_reads_is_not_read(
+    app: Litestar, ask: Ask, method: str, path: str, expected: int
+) -> None:
+    """Where no body is read the answer comes before it."""
+    body = chunked(padded(200), 100)
+
+    answer = await ask(app, method, path, [*JSON, ("Content-Length", "200")], body)
+
+    assert (answer.status, len(body)) == (expected, 2)

@@ -5,19 +5,21 @@ from datetime import timedelta
 from typing import Annotated, Any
 
 import pytest
-from litestar import Litestar, Request, get, post
+from litestar import Litestar, Request, asgi, get, post
 from litestar.exceptions import WebSocketDisconnect
 from litestar.params import Body
 from litestar.response import Response
 from litestar.testing import TestClient
+from litestar.types import Receive, Scope, Send
 
-from authcore import Auth, Password, SignedIn
+from authcore import Auth, ConfigurationError, Password, SignedIn
 from authcore.testing.ports import FrozenClock
 from authcore_litestar import (
     AuthCore,
     CurrentCalls,
     CurrentSession,
     CurrentUser,
+    OptionalUser,
     SignedInMiddleware,
     require,
     set_cookies,
@@ -266,3 +268,96 @@ def test_an_async_hook_of_the_application_runs_on_the_loop(declare: Callable[...
         own, other = client.get("/own"), client.get("/own", headers={"X-Tenant": "two"})
 
     assert (own.status_code, other.status_code) == (200, 401)
+
+
+EVIL = {"Origin": "https://evil.example"}
+
+
+async def either(optional_user: OptionalUser) -> dict[str, str | None]:
+    """Answer who asks, if anybody does."""
+    return {"email": optional_user.email if optional_user else None}
+
+
+def test_a_foreign_request_acts_for_nobody_until_a_guard_waives_it(auth: Auth, sign_up: SignUp) -> None:
+    """R5: `OptionalUser` keeps back whom another site may have sent, until `require(csrf=False)` has let them in."""
+    routes = [
+        post("/either", status_code=200)(either),
+        post("/waived", status_code=200, guards=[require(csrf=False)])(either),
+    ]
+    with TestClient(Litestar(routes, plugins=[AuthCore(auth)]), base_url="http://app.localhost") as client:
+        sign_up(client)
+
+        answers = [
+            client.post(path, headers=how).json()["email"] for path in ("/either", "/waived") for how in (ORIGIN, EVIL)
+        ]
+
+    assert answers == ["ada@example.com", None, "ada@example.com", "ada@example.com"]
+
+
+def test_calls_do_nothing_for_another_site(auth: Auth, sign_up: SignUp) -> None:
+    """R5: an application's own route signs nobody in or out for a foreign page; a sign-out's cookies are cleared."""
+
+    async def leave(current_calls: CurrentCalls) -> Response[str]:
+        return set_cookies(Response("out"), await current_calls.sessions.sign_out())
+
+    app = Litestar([post("/leave", status_code=200)(leave)], plugins=[AuthCore(auth)])
+    with TestClient(app, base_url="http://app.localhost") as client:
+        sign_up(client)
+
+        refused = client.post("/leave", headers=EVIL)
+        still = client.get("/auth/session").json()["user"]
+        left, again = client.post("/leave", headers=ORIGIN), client.post("/leave", headers=ORIGIN)
+
+    assert code_of(refused) == (403, "origin_not_allowed")
+    assert still["email"] == "ada@example.com"
+    assert 'authcore_session=""; ' in left.headers["set-cookie"]
+    assert "Max-Age=0" in left.headers["set-cookie"]
+    assert (again.text, "set-cookie" in again.headers) == ("out", False)
+
+
+@pytest.mark.parametrize("opt", [{"authcore": {"note": "mine"}}, {"authcore": True}, {"authcore.own": True}])
+def test_an_opt_of_the_applications_own_opens_no_guard(auth: Auth, opt: dict[str, Any]) -> None:
+    """Whatever an application writes into `opt`, on any layer, its guards stand."""
+    handler = get("/own", guards=[require()], opt=opt)(either)
+    for app in (Litestar([handler], plugins=[AuthCore(auth)]), Litestar([handler], plugins=[AuthCore(auth)], opt=opt)):
+        with TestClient(app, base_url="http://app.localhost") as client:
+            assert code_of(client.get("/own")) == (401, "not_authenticated")
+
+
+def test_a_mounted_application_knows_its_own_users_alone(declare: Callable[..., Auth], sign_up: SignUp) -> None:
+    """Whom the outer application has looked up is nobody to a mounted one with an Auth of its own."""
+    inner = Litestar([get("/secret", guards=[require()])(either)], plugins=[AuthCore(declare(cookie_name="other"))])
+
+    @asgi("/inner", is_mount=True, copy_scope=True)
+    async def mount(scope: Scope, receive: Receive, send: Send) -> None:
+        await inner(scope, receive, send)
+
+    outer = Litestar([mount], plugins=[AuthCore(declare())], middleware=[SignedInMiddleware()])
+    with TestClient(outer, base_url="http://app.localhost") as client:
+        sign_up(client)
+
+        assert code_of(client.get("/inner/secret")) == (401, "not_authenticated")
+
+
+def test_require_without_parentheses_says_what_to_write(auth: Auth) -> None:
+    """`guards=[require]` is refused at start, and a keyword that it has not where it is written."""
+    handler = get("/bare", guards=[require])(either)  # type: ignore[list-item]
+
+    with pytest.raises(ConfigurationError, match=r"write guards=\[require\(\)\]"):
+        Litestar([handler], plugins=[AuthCore(auth)])
+    with pytest.raises(TypeError, match=r"require\(\) got .*'verifed'"):
+        require(verifed=True)  # type: ignore[call-arg]
+
+
+def test_a_missing_authcore_is_logged(caplog: pytest.LogCaptureFixture) -> None:
+    """Outside its debug mode Litestar keeps the exception to itself: the log has the sentence."""
+    with (
+        TestClient(Litestar([get("/own", guards=[require()])(_nothing)], logging_config=None)) as client,
+        caplog.at_level("ERROR", "authcore"),
+    ):
+        assert client.get("/own").status_code == 500
+
+    assert "This application has no AuthCore: write Litestar(plugins=[AuthCore(auth)])." in caplog.text
+
+
+async def _nothing() -> None: ...

@@ -10,7 +10,7 @@ from litestar.datastructures import ResponseHeader
 from litestar.exceptions import HTTPException
 from litestar.testing import TestClient
 
-from authcore import Auth, Password, Sessions
+from authcore import Auth, ConfigurationError, Password, Sessions
 from authcore_litestar import AuthCore, require
 
 JSON = [("Content-Type", "application/json"), ("Origin", "http://app.localhost"), ("Host", "app.localhost")]
@@ -232,3 +232,23 @@ async def test_an_application_without_authcore_is_told_so(ask: Ask) -> None:
 
     assert answer.status == 500
     assert b"has no AuthCore" in answer.body
+
+
+@pytest.mark.parametrize("path", ["/auth", "/auth/health", "/auth/mine", "/auth/{rest:path}"])
+def test_a_route_of_the_applications_own_below_the_prefix_is_refused(auth: Auth, path: str) -> None:
+    """Litestar's router would prefer it to the mount: the application is told at start, or where it registers it."""
+    handler = get(path)(_own)
+
+    with pytest.raises(ConfigurationError, match="all below /auth is authcore's"):
+        Litestar([handler], plugins=[AuthCore(auth)])
+    app = Litestar(plugins=[AuthCore(auth)])
+    with pytest.raises(ConfigurationError if path in ("/auth/health", "/auth/mine") else Exception):
+        app.register(handler)
+
+
+def test_a_mount_of_something_else_says_what_to_write(auth: Auth) -> None:
+    """An Auth that is none and a second AuthCore are refused at start."""
+    with pytest.raises(ConfigurationError, match=r"write Litestar\(plugins=\[AuthCore\(auth\)\]\)"):
+        AuthCore("auth")  # type: ignore[arg-type]
+    with pytest.raises(ConfigurationError, match="has an AuthCore already"):
+        Litestar(plugins=[AuthCore(auth), AuthCore(auth)])

@@ -2,6 +2,7 @@
 
 from typing import Any
 
+import msgspec
 import pytest
 from litestar import Litestar, get
 from litestar.app import DEFAULT_OPENAPI_CONFIG
@@ -9,8 +10,8 @@ from litestar.openapi.config import OpenAPIConfig
 from litestar.testing import TestClient
 from openapi_spec_validator import validate
 
-from authcore import Auth
-from authcore_litestar import AuthCore, require
+from authcore import Auth, Session, User
+from authcore_litestar import AuthCore, CurrentUser, require
 
 EITHER = [{"authcoreCookie": []}, {"authcoreBearer": []}]
 
@@ -73,3 +74,28 @@ def test_an_application_without_a_document_works(auth: Auth) -> None:
     with TestClient(app, base_url="http://app.localhost") as client:
         assert client.get("/schema/openapi.json").status_code == 404
         assert client.get("/auth/openapi.json").status_code == 200
+
+
+def test_what_the_application_answers_has_authcores_names(auth: Auth) -> None:
+    """A User in an answer of the application's own is the one component that authcore's document brings."""
+
+    class Page(msgspec.Struct):
+        user: User | None
+        sessions: list[Session]
+
+    async def me(current_user: CurrentUser) -> User:
+        return current_user
+
+    async def page() -> Page: ...  # type: ignore[empty-body]
+
+    app = Litestar([get("/me")(me), get("/page")(page)], plugins=[AuthCore(auth)])
+    document: Any = app.openapi_schema.to_schema()
+
+    schemas = document["components"]["schemas"]
+    assert {name for name in schemas if "User" in name or "Session" in name} <= set(
+        auth.openapi["components"]["schemas"]
+    )
+    assert schemas["AuthcoreUser"] == auth.openapi["components"]["schemas"]["AuthcoreUser"]
+    answered = document["paths"]["/me"]["get"]["responses"]["200"]["content"]["application/json"]["schema"]
+    assert answered == {"$ref": "#/components/schemas/AuthcoreUser"}
+    validate(document)

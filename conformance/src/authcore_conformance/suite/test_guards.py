@@ -157,6 +157,29 @@ def test_an_open_route_may_ask_who_it_is(world: World, transport: Transport) -> 
     assert [(reply.status, reply.json["email"]) for reply in replies] == [(200, EMAIL), (200, None), (200, None)]
 
 
+@pytest.mark.parametrize(
+    ("origin", "email"),
+    [(ORIGIN, EMAIL), (EVIL, None), (None, None), ("null", None)],
+    ids=["own", "evil", "none", "null"],
+)
+def test_a_foreign_request_is_nobodys(world: World, origin: str | None, email: str | None) -> None:
+    """R5: without a guard the current user is nobody where another site may have sent the cookie."""
+    browser = world.member("cookie")
+
+    reply = browser.visit("POST", "/app/open", {}, origin=origin)
+
+    assert (reply.status, reply.json) == (200, {"email": email})
+
+
+def test_a_bearers_request_is_its_own_from_anywhere(world: World) -> None:
+    """R5: no other site can send a bearer token, so the current user is known whatever the origin."""
+    member = world.member("bearer")
+
+    reply = member.visit("POST", "/app/open", {}, headers=[("Origin", EVIL)])
+
+    assert (reply.status, reply.json) == (200, {"email": EMAIL})
+
+
 def test_who_is_signed_in_is_looked_up_once(world: World, transport: Transport) -> None:
     """A request that asks twice who is signed in looks it up once; without a credential nothing is looked up."""
     member, nobody = world.member(transport), world.client(transport)

@@ -142,6 +142,20 @@ def test_the_dummy_is_like_a_stored_digest(hasher: BlockingHasher) -> None:
         run_blocking(hasher.verify(dummy, "correct horse"))
 
 
+def test_a_dummy_costs_what_it_is_like(hasher: BlockingHasher) -> None:
+    """A2: like a digest of earlier parameters it has those, and is kept; like nothing readable it has the present."""
+    earlier = replace(CHEAP, memory_kib=16, time_cost=3, hash_bytes=24)
+
+    dummy, again = (hasher.dummy(earlier.encode(bytes(16), bytes([number]) * 24)) for number in range(2))
+
+    assert argon2.extract_parameters(dummy) == argon2.extract_parameters(earlier.encode(bytes(16), bytes(24)))
+    assert dummy == again
+    assert [hasher.dummy("!"), hasher.dummy("")] == [hasher.dummy()] * 2
+    assert hasher.dummy() != dummy
+    with pytest.raises(PasswordMismatch):
+        run_blocking(hasher.verify(dummy, "correct horse"))
+
+
 def test_the_dummy_costs_no_hash(pool: HashPool) -> None:
     """Making the dummy never holds up an event loop."""
     hasher = BlockingHasher(pool, replace(STANDARD, memory_kib=1024 * 1024), SystemRandom())

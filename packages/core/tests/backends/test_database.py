@@ -396,31 +396,17 @@ def test_what_is_dropped_undisposed_ends_without_a_word(sqlite_url: str, monkeyp
     """Connections that are collected together with what held them leave no traceback on standard error."""
     told: list[Any] = []
     monkeypatch.setattr(sys, "unraisablehook", told.append)
-    done, leave = threading.Event(), threading.Event()
 
-    def use() -> threading.Thread:
+    def use() -> None:
         backends: Any = Backends(Plan(sqlite_url))
         backends.create_tables()
-        db = backends.ports(Drive.BLOCKING).db
-        one = select(literal(1))
-        other = threading.Thread(target=lambda: (_read_one(db, one), done.set(), leave.wait()))
-        other.start()
-        done.wait()
-        _read_one(db, one)
-        backends.itself = backends
-        return other
+        run_blocking(backends.ports(Drive.BLOCKING).db.read(lambda tx: tx.execute(select(literal(1))).all()))
+        backends.itself = backends  # as an application's parts refer to each other
 
-    other = use()
-    gc.collect()
-    leave.set()
-    other.join()
+    use()
     gc.collect()
 
     assert [str(each.exc_value) for each in told] == []
-
-
-def _read_one(db: Any, one: Any) -> None:
-    run_blocking(db.read(lambda tx: tx.execute(one).all()))
 
 
 def test_disposing_closes_the_connections_of_every_thread(make: Make, sqlite_url: str) -> None:

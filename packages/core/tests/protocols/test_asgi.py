@@ -95,3 +95,21 @@ async def test_an_answer_is_two_messages() -> None:
     assert (start["type"], start["status"]) == ("http.response.start", 201)
     assert [name for name, _ in start["headers"]] == [b"x-a", b"set-cookie", b"set-cookie", b"content-length"]
     assert body == {"type": "http.response.body", "body": b"{}"}
+
+
+@pytest.mark.anyio
+@pytest.mark.parametrize(
+    ("length", "waits"), [(b"65536", True), (b"65537", False), (b"9" * 18, False), (b"many", True)]
+)
+async def test_a_body_that_announces_too_much_is_not_waited_for(length: bytes, waits: bool) -> None:
+    """What is announced beyond the cap is refused before anything of it is read."""
+    asked = 0
+
+    async def receive() -> Any:
+        nonlocal asked
+        asked += 1
+        return {"type": "http.request", "body": b"{}"}
+
+    read = await asgi.read_body(receive, {"headers": [(b"content-length", length)]})
+
+    assert (read, asked) == (((b"{}", None), 1) if waits else ((b"", "too_large"), 0))

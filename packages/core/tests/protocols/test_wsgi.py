@@ -47,6 +47,7 @@ def test_a_content_type_that_wsgiref_made_up_is_none() -> None:
     environ = {"SERVER_SOFTWARE": "WSGIServer/0.2", "CONTENT_TYPE": "text/plain", "CONTENT_LENGTH": ""}
 
     assert wsgi.headers_of(environ) == {}
+    assert wsgi.headers_of({**environ, "CONTENT_LENGTH": "0"}) == {"content-length": "0"}
     assert wsgi.headers_of({**environ, "CONTENT_LENGTH": "2"})["content-type"] == "text/plain"
     assert wsgi.headers_of({**environ, "SERVER_SOFTWARE": "gunicorn/23"})["content-type"] == "text/plain"
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterator
 from typing import Any
 
@@ -13,6 +14,8 @@ from authcore import Auth, ConfigurationError
 from authcore_django.outbox import DjangoOutbox
 from authcore_django.settings import get_auth
 
+_PARAMETER = re.compile(r"\{[a-z_]+\}")
+_MOUNT = "authcore"
 MIDDLEWARE = "authcore_django.middleware.AuthcoreMiddleware"
 
 
@@ -68,14 +71,27 @@ def _middleware() -> Iterator[CheckMessage]:
         )
 
 
+def _view(path: str) -> str | None:
+    try:
+        match = resolve(path)
+    except Resolver404:
+        return None
+    return _MOUNT if "authcore" in match.app_names else match._func_path
+
+
 def _urls(auth: Auth) -> Iterator[CheckMessage]:
     if getattr(settings, "ROOT_URLCONF", None) is None:
         return  # a project of commands and tasks alone
-    try:
-        served = "authcore" in resolve(f"{auth.prefix}/health").app_names
-    except Resolver404:
-        served = False
-    if not served:
+    paths = [auth.prefix + _PARAMETER.sub("x", route.path) for route in auth.router.routes]
+    views = {path: _view(path) for path in paths}
+    if _MOUNT in views.values():
+        for path in (path for path, view in views.items() if view != _MOUNT):
+            yield Error(
+                f"{path} leads to {views[path]}, before authcore, whose route it is.",
+                hint='Write path(…, include("authcore_django.urls")) before patterns of your own below its prefix.',
+                id="authcore.E004",
+            )
+    else:
         yield Warning(
             f"Nothing of authcore stands under {auth.prefix}, where its links and cookies lead.",
             hint=f'Write path("{auth.prefix[1:]}/", include("authcore_django.urls")), or set AUTHCORE["prefix"].',

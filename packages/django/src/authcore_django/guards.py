@@ -7,7 +7,7 @@ from collections.abc import Callable
 from datetime import timedelta
 from functools import wraps
 from inspect import isawaitable
-from typing import Any, Never, Protocol, TypeVar, cast
+from typing import TYPE_CHECKING, Any, Never, Protocol, TypeVar, cast, overload
 
 from asgiref.sync import iscoroutinefunction
 from django.http import HttpRequest, HttpResponse
@@ -106,10 +106,36 @@ class RequestAuth:
         return get_auth().asyncio.on(self.request)
 
 
+class SignedInAuth(RequestAuth):
+    """`request.authcore` behind a guard, for annotations: somebody is signed in."""
+
+    if TYPE_CHECKING:
+
+        @property
+        def user(self) -> User:
+            """Answer who sends the request."""
+
+        @property
+        def session(self) -> Session:
+            """Answer the session of the request."""
+
+        async def auser(self) -> User:
+            """Answer who sends the request."""
+
+        async def asession(self) -> Session:
+            """Answer the session of the request."""
+
+
 class AuthcoreRequest(HttpRequest):
-    """A request behind the middleware, for annotations."""
+    """A request behind the middleware, for annotations: `authcore.user` is a User or None."""
 
     authcore: RequestAuth
+
+
+class AuthenticatedRequest(AuthcoreRequest):
+    """A request behind `@require()`, for annotations: `authcore.user` is a User."""
+
+    authcore: SignedInAuth
 
 
 def on_loop() -> bool:
@@ -128,11 +154,19 @@ def auth_of(request: HttpRequest) -> RequestAuth:
     return cast(AuthcoreRequest, request).authcore
 
 
+@overload
+def current_user(request: AuthenticatedRequest) -> User: ...
+@overload
+def current_user(request: HttpRequest) -> User | None: ...
 def current_user(request: HttpRequest) -> User | None:
     """Answer who sends a request, or None."""
     return auth_of(request).user
 
 
+@overload
+def current_session(request: AuthenticatedRequest) -> Session: ...
+@overload
+def current_session(request: HttpRequest) -> Session | None: ...
 def current_session(request: HttpRequest) -> Session | None:
     """Answer the session of a request, or None."""
     return auth_of(request).session

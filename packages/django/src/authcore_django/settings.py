@@ -64,7 +64,12 @@ def on_django(declare: Callable[..., Auth], alias: str) -> Auth:
 
 
 def _checked(given: Any) -> dict[str, Any]:
-    if not isinstance(given, Mapping):
+    if given is not None and not isinstance(given, Mapping):
+        raise ConfigurationError(
+            f"settings.AUTHCORE is a dict of what Auth(…) takes, not {type(given).__name__}: "
+            "write AUTHCORE = {'features': ['authcore.Password'], …}."
+        )
+    if given is None:
         raise ConfigurationError(
             "settings.AUTHCORE is missing: write AUTHCORE = {'features': ['authcore.Password'], 'secret': …, …}."
         )

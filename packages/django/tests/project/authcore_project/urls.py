@@ -27,4 +27,8 @@ urlpatterns = [
     path("enter", views.enter),
     path("aenter", views.aenter),
     path("outside", views.outside),
+    path("leave", views.leave),
+    path("aleave", views.aleave),
+    path("waived", require(csrf=False)(views.open_to_all)),
+    path("awaived", require(csrf=False)(views.aopen)),
 ]

@@ -9,16 +9,24 @@ from django.views import View
 
 from authcore import SignedIn
 from authcore.errors import Conflict
-from authcore_django import AuthcoreRequest, current_session, current_user, get_auth, require, set_cookies
+from authcore_django import (
+    AuthcoreRequest,
+    AuthenticatedRequest,
+    current_session,
+    current_user,
+    get_auth,
+    require,
+    set_cookies,
+)
 
 
 @require()
-def hello(request: AuthcoreRequest) -> HttpResponse:
+def hello(request: AuthenticatedRequest) -> HttpResponse:
     return JsonResponse({"hello": request.authcore.user.email, "session": current_session(request).id})
 
 
 @require()
-async def ahello(request: AuthcoreRequest) -> HttpResponse:
+async def ahello(request: AuthenticatedRequest) -> HttpResponse:
     user, session = await request.authcore.auser(), await request.authcore.asession()
     return JsonResponse({"hello": user.email, "session": session.id})
 
@@ -30,13 +38,13 @@ class Hello(View):
     def dispatch(self, *args: Any, **kwargs: Any) -> Any:
         return super().dispatch(*args, **kwargs)
 
-    def get(self, request: AuthcoreRequest) -> HttpResponse:
+    def get(self, request: AuthenticatedRequest) -> HttpResponse:
         return JsonResponse({"hello": request.authcore.user.email, "session": request.authcore.session.id})
 
 
 @require()
 class AsyncHello(View):
-    async def get(self, request: AuthcoreRequest) -> HttpResponse:
+    async def get(self, request: AuthenticatedRequest) -> HttpResponse:
         user, session = await request.authcore.auser(), await request.authcore.asession()
         return JsonResponse({"hello": user.email, "session": session.id})
 
@@ -100,3 +108,11 @@ def outside(request: AuthcoreRequest) -> HttpResponse:
     """Ask without a request, as a task does."""
     token = request.headers["Authorization"].partition(" ")[2]
     return JsonResponse({"user": get_auth().blocking.sessions.get_user_id(access_token=token)})
+
+
+def leave(request: AuthcoreRequest) -> HttpResponse:
+    return set_cookies(HttpResponse("out"), request.authcore.calls.sessions.sign_out())
+
+
+async def aleave(request: AuthcoreRequest) -> HttpResponse:
+    return set_cookies(HttpResponse("out"), await request.authcore.acalls.sessions.sign_out())

@@ -178,9 +178,9 @@ async def resend_sign_up(ctx: Context, *, challenge_id: str) -> ChallengeRequire
     PasswordDisabled, RateLimited.
     """
     settings = _enabled(ctx)
+    await limits.count(ctx, Hit("resend.address"))
     if tokens.digest(challenge_id, "ch") is None:
         raise InvalidChallenge()
-    await limits.count(ctx, Hit("resend.address"))
     found = await ctx.db.read(challenges.find_open, ctx.tenant.id, settings.sign_up, challenge_id, ctx.now())
     binding = _binding(ctx)
     if found is None or (found.bindings and binding not in found.bindings):

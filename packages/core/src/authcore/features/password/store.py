@@ -47,6 +47,7 @@ _CREDENTIAL = (
 _FAILURES = select(attempts.c.failures).where(attempts.c.key == bindparam("key_"))
 _DIGEST = select(passwords.c.digest).where(passwords.c.user_id == bindparam("user_"))
 _INSERT_PASSWORD, _INSERT_ATTEMPT = insert(passwords), insert(attempts)
+# MySQL assigns from left to right and reads what it has assigned: the failures first, as the columns stand.
 _COUNT = (
     update(attempts)
     .where(attempts.c.key == bindparam("key_"))
