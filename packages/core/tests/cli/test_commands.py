@@ -13,6 +13,7 @@ import pytest
 from click.testing import Result
 
 from authcore import Auth, __version__
+from authcore.testing.ports import FrozenClock
 
 Run = Callable[..., "subprocess.CompletedProcess[str]"]
 Mounted = Callable[..., Result]
@@ -97,6 +98,31 @@ def test_upgrade_makes_the_tables_once(authcore: Run) -> None:
     assert (second.returncode, second.stdout) == (0, "The tables are at 0001 already.\n")
     assert authcore("db", "current", AUTHCORE_APP="app:auth").stdout == "0001\n"
     assert authcore("db", "check", AUTHCORE_APP="app:auth").returncode == 0
+
+
+def test_clean_removes_what_is_over(auth: MakeAuth, mounted: Mounted, clock: FrozenClock) -> None:
+    """`db clean` says how much of each kind it removed: a sign-up that nobody finished, and its mail."""
+    application = auth()
+    application.blocking.password.sign_up(email="ada@example.com", password="three quiet herons wade")
+    application.outbox.drain()
+    clock.advance(40 * 86_400)
+
+    removed, again = mounted(application, "db", "clean"), mounted(application, "db", "clean")
+
+    assert (removed.exit_code, again.exit_code) == (0, 0)
+    assert "1 challenges" in removed.output
+    assert "1 effects" in removed.output
+    assert "1 challenges" not in again.output
+
+
+def test_clean_of_a_missing_file_makes_none(authcore: Run, folder: Path) -> None:
+    """Looking for what is over in a file that is not there is refused, and leaves no file behind."""
+    before = sorted(folder.iterdir())
+
+    ended = authcore("db", "clean", AUTHCORE_APP="app:auth")
+
+    assert ended.returncode == 1
+    assert sorted(path for path in folder.iterdir() if path.name != "__pycache__") == before
 
 
 def test_check_names_what_differs(auth: MakeAuth, mounted: Mounted, inside: Callable[..., Any]) -> None:

@@ -10,7 +10,7 @@ import pytest
 import sqlalchemy as sa
 
 from authcore import Auth, Password
-from authcore.backends import kv_sql
+from authcore.backends import kv_sql, sender
 from authcore.errors import AuthError
 from authcore.features.password.tables import attempts
 from authcore.services import challenges, events, outbox, retention, sessions
@@ -146,3 +146,19 @@ def test_a_sweep_is_bounded(world: Any, clock: FrozenClock, monkeypatch: pytest.
 def test_a_store_that_forgets_by_itself_is_left_alone(auth: Callable[..., Auth], inside: Callable[[Auth], Any]) -> None:
     """Keys in memory expire unasked, so there is nothing of theirs to sweep."""
     assert set(swept(inside(auth(Password(), key_value="memory")))) == KINDS - {"kv"}
+
+
+def test_a_serving_process_sweeps_once_an_hour(auth: Callable[..., Auth], monkeypatch: pytest.MonkeyPatch) -> None:
+    """The sender's thread removes what is over some minutes after its start, and then hourly."""
+    made, swept, now = auth(), [], [1000.0]
+    monkeypatch.setattr(sender.time, "monotonic", lambda: now[0])
+
+    async def sweep(runtime: Any) -> dict[str, int]:
+        swept.append(now[0])
+        return {}
+
+    monkeypatch.setattr(retention, "sweep", sweep)
+    for now[0] in (1000.0, 1200.0, 1400.0, 3000.0, 4900.0, 5100.0):
+        made.outbox.housekeep()
+
+    assert swept == [1400.0, 5100.0]

@@ -1,10 +1,11 @@
-"""The sender of the outbox: one lazy thread a process, or one call of `drain`."""
+"""The sender of the outbox: one lazy thread a process, or one call of `drain`; it also removes what is over."""
 
 from __future__ import annotations
 
 import inspect
 import logging
 import threading
+import time
 from collections.abc import Callable
 from typing import TYPE_CHECKING, Any
 
@@ -12,7 +13,7 @@ from authcore.backends import fork
 from authcore.drive import Drive, run_blocking
 from authcore.errors import AuthError
 from authcore.reports import is_due, sentence
-from authcore.services import mails, outbox
+from authcore.services import mails, outbox, retention
 from authcore.services.outbox import MailPayload
 
 if TYPE_CHECKING:
@@ -20,6 +21,8 @@ if TYPE_CHECKING:
 
 _log = logging.getLogger("authcore.outbox")
 POLL = 5.0  # seconds between looks for retries and for what another process left behind
+FIRST_SWEEP = 300.0  # seconds after which a process removes what is over for the first time
+SWEEP_EVERY = 3600.0  # seconds between one removal and the next
 
 
 class Outbox:
@@ -35,6 +38,7 @@ class Outbox:
         self._bell = threading.Event()
         self._stopping = False
         self._thread: threading.Thread | None = None
+        self._next_sweep = time.monotonic() + FIRST_SWEEP
 
     def before_fork(self) -> None:
         """Do nothing: a thread is not carried over."""
@@ -78,11 +82,18 @@ class Outbox:
 
         return run_blocking(outbox.deliver(runtime, send))
 
+    def housekeep(self) -> None:
+        """Remove what nobody needs any longer, at most once an hour; raise Unavailable."""
+        if time.monotonic() >= self._next_sweep:
+            self._next_sweep = time.monotonic() + SWEEP_EVERY
+            run_blocking(retention.sweep(self._auth.runtime(Drive.BLOCKING)))
+
     def _run(self) -> None:
         while not self._stopping:
             self._bell.clear()
             try:
                 self.drain()
+                self.housekeep()
             except AuthError as error:
                 self._report(error)
             except Exception:

@@ -81,6 +81,20 @@ def with_auth(command: Callable[Concatenate[Auth, P], R]) -> Callable[P, R]:
     return app_option(found)
 
 
+def demand_database(auth: Auth) -> None:
+    """Raise ConfigurationError if a SQLite file is not there: looking into it would leave an empty one behind."""
+    source = _own_database(auth)
+    if source is not None and source.dialect == "sqlite":
+        source.apart(lambda tx: None, existing=True)
+
+
+def _own_database(auth: Auth) -> Any:
+    try:
+        return auth.backends.migratable()
+    except ConfigurationError:
+        return None  # the framework's own
+
+
 def auth_of(ctx: click.Context) -> Auth:
     """Answer the application: the one that --app names, that the framework has bound, or that AUTHCORE_APP names."""
     if _NAMED in ctx.meta:

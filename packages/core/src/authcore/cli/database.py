@@ -7,7 +7,8 @@ from typing import TYPE_CHECKING
 import click
 
 from authcore.app import Auth
-from authcore.cli.application import with_auth
+from authcore.cli.application import demand_database, with_auth
+from authcore.drive import Drive, run_blocking
 from authcore.tables import SCHEMA
 
 if TYPE_CHECKING:
@@ -54,6 +55,17 @@ def check(ctx: click.Context, auth: Auth) -> None:
     if found:
         ctx.exit(1)
     click.echo(f"The tables are those of version {SCHEMA}.")
+
+
+@db.command()
+@with_auth
+def clean(auth: Auth) -> None:
+    """Remove what expired, ended or was sent long ago, as every serving process does once an hour."""
+    from authcore.services import retention
+
+    demand_database(auth)
+    removed = run_blocking(retention.sweep(auth.runtime(Drive.BLOCKING)))
+    click.echo("Removed: " + ", ".join(f"{count} {name}" for name, count in removed.items()) + ".")
 
 
 @db.command()

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import signal
 from collections.abc import Iterator
-from contextlib import contextmanager, suppress
+from contextlib import contextmanager
 from threading import Event
 from typing import Any
 
@@ -12,8 +12,8 @@ import click
 
 from authcore.app import Auth
 from authcore.backends.sender import POLL
-from authcore.cli.application import with_auth
-from authcore.errors import AuthError, ConfigurationError
+from authcore.cli.application import demand_database, with_auth
+from authcore.errors import AuthError
 from authcore.reports import sentence
 
 
@@ -28,7 +28,7 @@ def outbox() -> None:
 def run(auth: Auth, once: bool) -> None:
     """Send mails as they come due, until SIGINT or SIGTERM; several of these may run at once."""
     if once:
-        _demand_database(auth)
+        demand_database(auth)
         click.echo(f"Handled: {auth.outbox.drain()}.")
         return
     with _told_to_stop() as stop:
@@ -42,19 +42,13 @@ def run(auth: Auth, once: bool) -> None:
 def _batch(auth: Auth) -> int:
     # A database that is away for a while ends no sender.
     try:
-        _demand_database(auth)
-        return int(auth.outbox.batch())
+        demand_database(auth)
+        handled = int(auth.outbox.batch())
+        auth.outbox.housekeep()
     except AuthError as error:
         click.echo(sentence(error), err=True)
         return 0
-
-
-def _demand_database(auth: Auth) -> None:
-    # Looking for mails in a file that is not there would leave an empty one behind.
-    with suppress(ConfigurationError):  # the framework's own database
-        source = auth.backends.migratable()
-        if source.dialect == "sqlite":
-            source.apart(lambda tx: None, existing=True)
+    return handled
 
 
 @contextmanager

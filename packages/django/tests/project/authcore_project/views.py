@@ -59,7 +59,7 @@ async def aopen(request: AuthcoreRequest) -> HttpResponse:
     return JsonResponse({"email": user.email if user else None, "same": user is await request.authcore.auser()})
 
 
-async def on_the_loop(request: AuthcoreRequest) -> HttpResponse:
+async def on_the_loop(request: AuthenticatedRequest) -> HttpResponse:
     try:
         return JsonResponse({"email": request.authcore.user.email})
     except RuntimeError as error:
@@ -76,7 +76,7 @@ async def adone(request: AuthcoreRequest) -> HttpResponse:
 
 @require()
 @require(fresh="5m")
-def twice(request: AuthcoreRequest) -> HttpResponse:
+def twice(request: AuthenticatedRequest) -> HttpResponse:
     return JsonResponse({"email": request.authcore.user.email})
 
 
