@@ -134,6 +134,16 @@ class ForgetsTheOrigin(Broken):
         return super()._authorize(request, replace(needs, csrf=False))
 
 
+class KnowsTheForeign(Broken):
+    """Tells an open route who sends a request, wherever that comes from."""
+
+    def _twice(self, request: Request) -> Authenticated | None:
+        try:
+            return super()._authorize(request, Requirement(csrf=False))
+        except AuthError:
+            return None
+
+
 class RemembersTooLong(Broken):
     """Keeps who a credential belonged to."""
 

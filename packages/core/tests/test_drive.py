@@ -428,6 +428,36 @@ async def test_a_request_is_one_hop_and_one_more_after_a_hash(
     assert (answer.status, hop.hops) == (status, hops)
 
 
+async def test_a_frameworks_own_thread_is_kept_during_a_hash(auth: Callable[..., Auth]) -> None:
+    """Where each request has a thread of the framework, a sign-up with its hash is one hop."""
+    made, hop = auth(), Counted()
+    made.backends.flow_hop = hop
+    body = b'{"email": "ada@example.com", "password": "three quiet herons wade"}'
+    request = Request("POST", "/sign-up", body, {"content-type": "application/json"}, "203.0.113.7")
+
+    answer = await made.async_core().dispatch(request)
+
+    assert (answer.status, hop.hops) == (202, 1)
+
+
+async def test_a_guess_is_counted_though_its_client_has_gone(auth: Callable[..., Auth]) -> None:
+    """A caller that is cancelled while its password is hashed does not keep the failure from being counted."""
+    made = auth(hashing=HashParameters())
+    core, pool = made.async_core(), made.backends._pool
+    body = b'{"email": "ada@example.com", "password": "three quiet herons wade"}'
+    request = Request("POST", "/sign-in", body, {"content-type": "application/json"}, "203.0.113.7")
+    hashing, heard, submitted = asyncio.Event(), asyncio.Event(), pool.submit
+    pool.submit = lambda work: (hashing.set(), submitted(work))[1]  # type: ignore[method-assign]
+    made.on(events.Failed, lambda event: heard.set())
+
+    asking = asyncio.create_task(core.dispatch(request))
+    await asyncio.wait_for(hashing.wait(), 10)
+    asking.cancel()
+    await asyncio.wait_for(heard.wait(), 10)
+
+    assert asking.cancelled()
+
+
 async def test_a_flood_of_sign_ins_is_refused_at_once_and_delays_nobody_else(auth: Callable[..., Auth]) -> None:
     """A7: what could not be hashed in time is a 503 before anything has waited, and a request without a hash passes."""
     core = auth(hashing=HashParameters(), limits=False).async_core()

@@ -65,14 +65,14 @@ def test_a_stem_of_ones_own(world: World) -> None:
 
 def test_a_cookie_of_a_domain(world: World) -> None:
     """R6: with a domain the prefix is `__Secure-`, since `__Host-` forbids one."""
-    world.start(cookie_domain="example.com")
+    world.start(cookie_domain="app.example")
     browser = world.client("cookie")
     started = browser.sign_up(EMAIL, PASSWORD)
 
     made = browser.verify(started, world.code()).cookie("session")
 
     assert made is not None
-    assert (made.name, made.attributes["domain"]) == ("__Secure-authcore_session", "example.com")
+    assert (made.name, made.attributes["domain"]) == ("__Secure-authcore_session", "app.example")
     assert browser.who() == EMAIL
 
 

@@ -1,8 +1,7 @@
-"""The three drives: one flow, run without a loop, whole in a worker thread, or by native awaits.
+"""The three drives: one flow, run without a loop, in a worker thread, or by native awaits.
 
-A flow is `async def` over ports. What the application supplies (a hook) may be sync or async; each drive calls
-it where that
-is allowed: BLOCKING at once, THREADS on the event loop between two hops, ASYNCIO by awaiting.
+A flow is `async def` over ports. What the application supplies (a hook) may be sync or async; each drive calls it where
+that is allowed: BLOCKING at once, THREADS on the event loop between two hops, ASYNCIO by awaiting.
 """
 
 from __future__ import annotations
@@ -91,10 +90,14 @@ class AsyncHooks:
 
 @dataclass(frozen=True, slots=True)
 class _HookCall:
-    """What a flow yields to the THREADS drive: leave the worker and call this on the loop."""
+    """What a flow yields to the THREADS drive: leave the worker and call this on the loop.
+
+    `carry_on` says that from there the flow goes on to its end, though its caller may go.
+    """
 
     hook: Callable[..., Any]
     args: tuple[Any, ...]
+    carry_on: bool = False
 
     def __await__(self) -> Generator[_HookCall, Any, Any]:
         return (yield self)
@@ -108,36 +111,86 @@ class ThreadHooks:
         return await _HookCall(hook, args)
 
 
+async def off_worker(work: Callable[..., Awaitable[R]], /, *args: Any) -> R:
+    """Wait on the event loop for `work`, inside a flow of the THREADS drive, and leave its worker to others meanwhile.
+
+    A caller that goes away does not end the flow here: what it had still to count is counted.
+    """
+    answer: R = await _HookCall(work, args, carry_on=True)
+    return answer
+
+
 @dataclass(frozen=True, slots=True)
 class _Done:
     value: Any
 
 
+@dataclass(frozen=True, slots=True)
+class _Failed:
+    error: Exception
+
+
+_carrying_on: set[Awaitable[Any]] = set()  # a loop itself holds its tasks weakly
+
+
 async def run_in_thread(coro: Coroutine[Any, Any, R], hop: Hop) -> R:
-    """Run a flow over blocking ports whole in one worker thread: one hop, and one more after each hook.
+    """Run a flow over blocking ports in one worker thread at a time: one hop, and one more after each hook or hash.
 
-    A caller that goes away does not stop a worker: what was begun is committed. A flow that still waits for its
-    worker, or for a hook, is closed.
+    A caller that goes away does not stop a worker: what was begun there is committed. A flow that has come as far as a
+    hash goes on to its end; one that still waits for its worker, or for a hook, is closed.
     """
+    first = await _steps(coro, hop, _sender(coro, None))
+    outcome = await _carried_on(coro, hop, first) if isinstance(first, _HookCall) else first
+    if isinstance(outcome, _Failed):
+        raise outcome.error
+    return outcome.value  # type: ignore[no-any-return]
+
+
+async def _steps(coro: Coroutine[Any, Any, Any], hop: Hop, step: Callable[[], Any]) -> _Done | _HookCall:
+    """Run the flow to its end, or to the first call from which on it is carried to its end."""
+    outcome: Any = None
     try:
-        return await _hop_through(coro, hop)
+        while True:
+            outcome = await hop(_guarded(coro, step))
+            if isinstance(outcome, _Done) or outcome.carry_on:
+                return outcome  # type: ignore[no-any-return]
+            step = await _answered(coro, outcome)
     finally:
-        if inspect.getcoroutinestate(coro) in (inspect.CORO_CREATED, inspect.CORO_SUSPENDED):
-            _close(coro)
+        if not (isinstance(outcome, _HookCall) and outcome.carry_on):
+            _close_waiting(coro)
 
 
-async def _hop_through(coro: Coroutine[Any, Any, R], hop: Hop) -> R:
-    step = _sender(coro, None)
-    while True:
-        outcome = await hop(_guarded(coro, step))
-        if isinstance(outcome, _Done):
-            return outcome.value  # type: ignore[no-any-return]
-        try:
-            answer = await AsyncHooks().call(outcome.hook, *outcome.args)
-        except Exception as error:
-            step = _thrower(coro, error)
-        else:
-            step = _sender(coro, answer)
+async def _carried_on(coro: Coroutine[Any, Any, Any], hop: Hop, call: _HookCall) -> _Done | _Failed:
+    import asyncio  # as late as this: a blocking application loads no event loop
+
+    task = asyncio.ensure_future(_to_its_end(coro, hop, call))
+    _carrying_on.add(task)
+    task.add_done_callback(_carrying_on.discard)
+    return await asyncio.shield(task)
+
+
+async def _to_its_end(coro: Coroutine[Any, Any, Any], hop: Hop, outcome: _Done | _HookCall) -> _Done | _Failed:
+    try:
+        while isinstance(outcome, _HookCall):
+            outcome = await hop(_guarded(coro, await _answered(coro, outcome)))
+    except Exception as error:  # told to the caller, if there still is one
+        return _Failed(error)
+    finally:
+        _close_waiting(coro)
+    return outcome
+
+
+async def _answered(coro: Coroutine[Any, Any, Any], call: _HookCall) -> Callable[[], Any]:
+    try:
+        answer = await AsyncHooks().call(call.hook, *call.args)
+    except Exception as error:
+        return _thrower(coro, error)
+    return _sender(coro, answer)
+
+
+def _close_waiting(coro: Coroutine[Any, Any, Any]) -> None:
+    if inspect.getcoroutinestate(coro) in (inspect.CORO_CREATED, inspect.CORO_SUSPENDED):
+        _close(coro)
 
 
 def _sender(coro: Coroutine[Any, Any, Any], value: Any) -> Callable[[], Any]:

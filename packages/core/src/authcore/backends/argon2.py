@@ -15,7 +15,7 @@ from functools import partial
 from typing import TYPE_CHECKING, Any, TypeVar
 
 from authcore.backends import fork
-from authcore.drive import ThreadHooks
+from authcore.drive import off_worker
 from authcore.errors import ConfigurationError, Overloaded
 from authcore.ports import PasswordMatch, PasswordMismatch, Randomness
 
@@ -226,13 +226,11 @@ class ThreadHasher(AsyncHasher):
 
     async def hash(self, password: str, salt: bytes | None = None) -> str:
         """Answer the encoded digest; raise Overloaded."""
-        digest: str = await ThreadHooks().call(super().hash, password, salt)
-        return digest
+        return await off_worker(super().hash, password, salt)
 
     async def verify(self, digest: str, password: str) -> PasswordMatch:
         """Answer what is known of a right password; raise PasswordMismatch or Overloaded."""
-        match: PasswordMatch = await ThreadHooks().call(super().verify, digest, password)
-        return match
+        return await off_worker(super().verify, digest, password)
 
 
 def _bytes(password: str) -> bytes:

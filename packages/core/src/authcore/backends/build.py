@@ -119,7 +119,10 @@ class Backends:
         )
 
     def _hasher(self, drive: Drive) -> Hasher:
-        return _HASHERS[drive](self._pool, self._plan.hashing, self._plan.random)
+        kind = _HASHERS[drive]
+        if drive is Drive.THREADS and self.flow_hop is not self._flow_hop:
+            kind = BlockingHasher  # a framework that gives each request a thread of its own: there is no line to leave
+        return kind(self._pool, self._plan.hashing, self._plan.random)
 
 
 _HASHERS: dict[Drive, type[BlockingHasher] | type[AsyncHasher]] = {
