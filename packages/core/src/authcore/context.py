@@ -5,10 +5,11 @@ from __future__ import annotations
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime
-from typing import TYPE_CHECKING, Any, TypeVar, cast
+from typing import TYPE_CHECKING, Any, ClassVar, TypeVar, cast
 
 from authcore.http import Request
 from authcore.ports import Clock, Database, Hasher, Hooks, Http, KeyValue, Ports, Randomness
+from authcore.values import Value
 
 if TYPE_CHECKING:
     from authcore.feature import Feature
@@ -22,8 +23,7 @@ S = TypeVar("S")
 MAX_TENANT = 64  # characters, as its columns hold
 
 
-@dataclass(frozen=True, slots=True)
-class Tenant:
+class Tenant(Value, frozen=True):
     """Whose users these are. The id, at most 64 characters, is part of every identity, challenge, limit and session.
 
     `base_url` is the origin of the tenant's own site, the application's where it is None; `origins` are more that it
@@ -39,23 +39,23 @@ class Tenant:
 DEFAULT_TENANT = Tenant("default")
 
 
-@dataclass(frozen=True, slots=True)
-class Authenticated:
+class Authenticated(Value, frozen=True):
     """Who is asking: the user, the session, and the digest of the credential that showed it."""
 
+    hidden: ClassVar = frozenset({"credential"})
     user: User
     session: Session
-    credential: bytes = field(repr=False)
+    credential: bytes
 
 
-@dataclass(frozen=True, slots=True)
-class AppSettings:
+class AppSettings(Value, frozen=True):
     """What the whole application shares, validated."""
 
+    hidden: ClassVar = frozenset({"keys"})
     base_url: str  # origin, no trailing slash
     prefix: str
     product: str
-    keys: KeyRing = field(repr=False)
+    keys: KeyRing
     cookie_name: str
     cookie_domain: str | None
     secure: bool
@@ -68,8 +68,7 @@ class AppSettings:
     tenant: Callable[[Request], Any] | None
 
 
-@dataclass(frozen=True, slots=True)
-class Runtime:
+class Runtime(Value, frozen=True):
     """An application bound to the ports of one drive."""
 
     app: AppSettings

@@ -10,8 +10,9 @@ import enum
 import inspect
 from collections.abc import Awaitable, Callable, Coroutine, Generator, Iterator
 from contextlib import suppress
-from dataclasses import dataclass
 from typing import Any, TypeVar
+
+from authcore.values import Value
 
 R = TypeVar("R")
 _CLOSINGS = 100  # how often a coroutine may wait again while it is closed
@@ -88,8 +89,7 @@ class AsyncHooks:
         return await answer if inspect.isawaitable(answer) else answer
 
 
-@dataclass(frozen=True, slots=True)
-class _HookCall:
+class _HookCall(Value, frozen=True):
     """What a flow yields to the THREADS drive: leave the worker and call this on the loop.
 
     `carry_on` says that from there the flow goes on to its end, though its caller may go.
@@ -120,13 +120,11 @@ async def off_worker(work: Callable[..., Awaitable[R]], /, *args: Any) -> R:
     return answer
 
 
-@dataclass(frozen=True, slots=True)
-class _Done:
+class _Done(Value, frozen=True):
     value: Any
 
 
-@dataclass(frozen=True, slots=True)
-class _Failed:
+class _Failed(Value, frozen=True):
     error: Exception
 
 

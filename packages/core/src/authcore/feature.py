@@ -3,17 +3,18 @@
 from __future__ import annotations
 
 from collections.abc import Awaitable, Callable, Sequence
-from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, ClassVar, Protocol
 
+from msgspec.structs import replace
 from sqlalchemy import Table
 from sqlalchemy.engine import Connection
 
 from authcore.calls import Calls
 from authcore.errors import ConfigurationError
 from authcore.route import Route
+from authcore.values import Value
 
 if TYPE_CHECKING:
     from authcore.context import Context
@@ -21,8 +22,7 @@ if TYPE_CHECKING:
     from authcore.services.sign_in import Proof, SignInState
 
 
-@dataclass(frozen=True, slots=True)
-class MailTemplate:
+class MailTemplate(Value, frozen=True):
     """A kind of mail: `<folder>/<name>.html`, `.txt` and `.subject.txt` are its templates.
 
     `sender` overrides the application's address for this kind.
@@ -50,8 +50,7 @@ def mails_from(owner: str, mails: Sequence[MailTemplate], sender: str | None) ->
     return tuple(replace(mail, sender=sender) for mail in mails)
 
 
-@dataclass(frozen=True, slots=True)
-class Retention:
+class Retention(Value, frozen=True):
     """Rows that nobody needs any more once they have been over for as long as `keep`.
 
     `clean` is a store function of (connection, time, most): it removes at most `most` rows from before the time, and
@@ -78,8 +77,7 @@ class SignInStep(Protocol):
         ...
 
 
-@dataclass(frozen=True, slots=True)
-class Reauthentication:
+class Reauthentication(Value, frozen=True):
     """A way to prove again who is signed in, by one secret: `field` names it in the body of `/reauthenticate`."""
 
     field: str

@@ -9,9 +9,11 @@ from __future__ import annotations
 from collections.abc import Awaitable, Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime
-from typing import Any, Concatenate, ParamSpec, Protocol, TypeVar
+from typing import Any, ClassVar, Concatenate, ParamSpec, Protocol, TypeVar
 
 from sqlalchemy.engine import Connection
+
+from authcore.values import Value
 
 P = ParamSpec("P")
 R = TypeVar("R")
@@ -77,8 +79,7 @@ class KeyValue(Protocol):
         ...
 
 
-@dataclass(frozen=True, slots=True)
-class Count:
+class Count(Value, frozen=True):
     """One counter to add `by` to; `by` 0 only reads."""
 
     key: str
@@ -106,8 +107,7 @@ class Hasher(Protocol):
         ...
 
 
-@dataclass(frozen=True, slots=True)
-class PasswordMatch:
+class PasswordMatch(Value, frozen=True):
     """The password is right; `needs_rehash` if the digest's parameters are not the present ones."""
 
     needs_rehash: bool
@@ -149,13 +149,13 @@ class Mailer(Protocol):
         ...
 
 
-@dataclass(frozen=True, slots=True)
-class HttpAnswer:
+class HttpAnswer(Value, frozen=True):
     """An answer from a server that authcore asked."""
 
+    hidden: ClassVar = frozenset({"body"})
     status: int
     headers: Mapping[str, str]
-    body: bytes = field(repr=False)
+    body: bytes
 
 
 class Http(Protocol):

@@ -12,6 +12,7 @@ import msgspec
 
 from authcore.errors import AuthError, ConfigurationError, MethodNotAllowed, NotFound
 from authcore.http import Cookie
+from authcore.values import Value
 
 if TYPE_CHECKING:
     from authcore.context import Context
@@ -32,8 +33,7 @@ class Empty(msgspec.Struct, forbid_unknown_fields=True, frozen=True):
     """A body without fields."""
 
 
-@dataclass(frozen=True, slots=True)
-class Requirement:
+class Requirement(Value, frozen=True):
     """What a route, or an application's own route, asks of who calls it.
 
     `fresh` is the greatest age of the authentication; `default_fresh` takes the application's setting instead.
@@ -57,8 +57,7 @@ SIGNED_IN = Requirement()
 FRESH = Requirement(default_fresh=True)
 
 
-@dataclass(frozen=True, slots=True)
-class Answer:
+class Answer(Value, frozen=True):
     """What a handler answers: a status, a struct that becomes the body, and cookies."""
 
     status: int
@@ -70,8 +69,7 @@ class Answer:
 Handler = Callable[["Context", Any], Awaitable[Answer]]
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Route:
+class Route(Value, frozen=True, kw_only=True):
     """One method on one path.
 
     `body` is the struct that the body must be, `answers` maps each success status to its struct.

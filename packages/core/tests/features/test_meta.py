@@ -29,15 +29,16 @@ def test_health_asks_the_database(auth: Callable[..., Auth], client: Callable[..
     assert int(damaged.headers["retry-after"]) > 0
 
 
-def test_the_document_needs_no_database(auth: Callable[..., Auth], client: Callable[..., Any]) -> None:
+def test_the_document_needs_no_database(auth: Callable[..., Auth], client: Callable[..., Any], tmp_path: Path) -> None:
     """`/openapi.json` is the declaration's own document, also where nothing is reached."""
-    database = "postgresql://nobody@127.0.0.1:1/nowhere"
-    made = auth(dev_mode=False, base_url="https://example.com", database=database, hashing=None)
+    file = tmp_path / "none.db"
+    made = auth(dev_mode=False, base_url="https://example.com", database=f"sqlite:///{file}", hashing=None)
 
     reply = client(made).get("/openapi.json")
 
     assert reply.status == 200
     assert reply.json == json.loads(json.dumps(made.openapi))
+    assert not file.exists()
 
 
 def test_meta_and_sessions_are_always_on(auth: Callable[..., Auth]) -> None:

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import re
-from dataclasses import dataclass
 from datetime import datetime
 from typing import Any
 
@@ -15,6 +14,7 @@ from authcore.context import Context
 from authcore.errors import field_error
 from authcore.services.ids import uuid7
 from authcore.tables import PERSONAL, Key, UtcDateTime, metadata
+from authcore.values import Value
 
 users = Table(
     "authcore_user",
@@ -63,8 +63,7 @@ class User(msgspec.Struct, frozen=True, kw_only=True):
     updated_at: datetime
 
 
-@dataclass(frozen=True, slots=True)
-class NewUser:
+class NewUser(Value, frozen=True):
     """What a user is made of, before there is one."""
 
     id: str
@@ -189,8 +188,7 @@ _VERIFY = (
 )
 
 
-@dataclass(frozen=True, slots=True)
-class Account:
+class Account(Value, frozen=True):
     """A user with what sessions hang on."""
 
     user: User

@@ -4,10 +4,10 @@ from __future__ import annotations
 
 import ipaddress
 import logging
-from dataclasses import dataclass
 from functools import lru_cache
 
 from authcore.http import Request
+from authcore.values import Value
 
 Address = ipaddress.IPv4Address | ipaddress.IPv6Address
 _log = logging.getLogger("authcore.address")
@@ -16,8 +16,7 @@ SHARED_FACTOR = 50  # a bucket that many clients may share gives this many times
 _FORWARDING = ("x-forwarded-for", "forwarded", "x-real-ip")
 
 
-@dataclass(frozen=True, slots=True)
-class Client:
+class Client(Value, frozen=True):
     """`key` counts limits; `address` is for display, None where it is not known."""
 
     key: str

@@ -11,11 +11,11 @@ from __future__ import annotations
 import hmac
 import re
 from collections.abc import Sequence
-from dataclasses import dataclass, field, replace
 from datetime import datetime, timedelta
-from typing import Any
+from typing import Any, ClassVar
 
 import msgspec
+from msgspec.structs import replace
 from sqlalchemy import Boolean, Column, Integer, Table, bindparam, delete, insert, select, update
 from sqlalchemy.engine import Connection
 
@@ -27,6 +27,7 @@ from authcore.services.keys import mac
 from authcore.services.limits import Hit
 from authcore.services.seal import Unsealable, seal, unseal
 from authcore.tables import PERSONAL, Digest, Json, Key, Sealed, UtcDateTime, metadata
+from authcore.values import Value
 
 MAX_BINDINGS = 5
 KEEP = timedelta(days=7)
@@ -58,8 +59,7 @@ challenges = Table(
 `bindings` are the digests of the browsers that hold it; empty under bearer, where the id alone carries it."""
 
 
-@dataclass(frozen=True, slots=True)
-class ChallengeKind:
+class ChallengeKind(Value, frozen=True):
     """What one kind of mailed secret is: each has its own values (S4, S5, S10, S70, S72)."""
 
     purpose: str
@@ -108,10 +108,10 @@ def _time(owner: str, name: str, value: object, least: timedelta, most: timedelt
         raise ConfigurationError(f"{owner}({name}=…) lies between {shortest} and {told}.")
 
 
-@dataclass(frozen=True, slots=True)
-class Challenge:
+class Challenge(Value, frozen=True):
     """A challenge as the flow that made it sees it. `code` is None when nothing was sent this time."""
 
+    hidden: ClassVar = frozenset({"sealed", "code"})
     id: str
     kind: ChallengeKind
     tenant: str
@@ -119,11 +119,11 @@ class Challenge:
     recipient: str
     void: bool
     bindings: tuple[str, ...]
-    sealed: bytes | None = field(repr=False)
+    sealed: bytes | None
     created_at: datetime
     sent_at: datetime
     expires_at: datetime
-    code: str | None = field(default=None, repr=False)
+    code: str | None = None
 
 
 class ChallengeView(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
@@ -279,26 +279,24 @@ def pending(tx: Connection, tenant: str, kind: ChallengeKind, subject: str, now:
     return [_of(row, kind) for row in rows]
 
 
-@dataclass(frozen=True, slots=True)
-class Spent:
+class Spent(Value, frozen=True):
     """The code was right and is spent."""
 
     challenge: Challenge
 
 
-@dataclass(frozen=True, slots=True)
-class Refused:
+class Refused(Value, frozen=True):
     """Unknown, expired, used, bound to another browser, out of attempts, or wrong: counted, and not told."""
 
 
-@dataclass(frozen=True, slots=True)
-class Attempt:
+class Attempt(Value, frozen=True):
     """What a client answers to a challenge, with all that the transaction needs to judge it."""
 
+    hidden: ClassVar = frozenset({"code"})
     tenant: str
     kind: ChallengeKind
     id: str
-    code: str = field(repr=False)
+    code: str
     binding: str | None
     now: datetime
     keys: Any

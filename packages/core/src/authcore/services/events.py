@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import logging
-from dataclasses import dataclass
 from datetime import datetime
 from typing import Any
 
@@ -15,6 +14,7 @@ from authcore.context import Context
 from authcore.services.accounts import User
 from authcore.services.ids import uuid7
 from authcore.tables import PERSONAL, Json, Key, UtcDateTime, metadata
+from authcore.values import Value
 
 _log = logging.getLogger("authcore.events")
 
@@ -110,8 +110,7 @@ EVENTS: tuple[type[Event], ...] = (
 )
 
 
-@dataclass(frozen=True, slots=True)
-class EventRow:
+class EventRow(Value, frozen=True):
     """An event as it is kept, drawn before the transaction that writes it."""
 
     id: str

@@ -9,7 +9,6 @@ import hashlib
 import math
 from base64 import urlsafe_b64encode
 from collections.abc import Sequence
-from dataclasses import dataclass
 from typing import Literal
 
 from authcore.context import Context
@@ -17,12 +16,12 @@ from authcore.errors import RateLimited
 from authcore.ports import Count
 from authcore.services import notes
 from authcore.services.address import client_of, undeclared_proxy
+from authcore.values import Value
 
 By = Literal["address", "account", "account_address"]
 
 
-@dataclass(frozen=True, slots=True)
-class Bucket:
+class Bucket(Value, frozen=True):
     """`allowance` hits in `window` seconds, counted per address, per account, or per account with address."""
 
     allowance: int
@@ -45,8 +44,7 @@ BUCKETS: dict[str, Bucket] = {
 }
 
 
-@dataclass(frozen=True, slots=True)
-class Hit:
+class Hit(Value, frozen=True):
     """One bucket to count for one account, or for the client's address alone."""
 
     bucket: str

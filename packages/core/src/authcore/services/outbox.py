@@ -5,9 +5,8 @@ from __future__ import annotations
 import logging
 from base64 import urlsafe_b64encode
 from collections.abc import Sequence
-from dataclasses import dataclass, field
 from datetime import datetime, timedelta
-from typing import Any, Protocol
+from typing import Any, ClassVar, Protocol
 
 import msgspec
 from msgspec.structs import replace
@@ -19,6 +18,7 @@ from authcore.reports import one_line
 from authcore.services.ids import uuid7
 from authcore.services.seal import Unsealable, seal, unseal
 from authcore.tables import PERSONAL, Key, Sealed, UtcDateTime, metadata
+from authcore.values import Value
 
 _log = logging.getLogger("authcore.outbox")
 
@@ -67,16 +67,16 @@ class MailPayload(msgspec.Struct, frozen=True, kw_only=True):
         return f"MailPayload(kind={self.kind!r})"
 
 
-@dataclass(frozen=True, slots=True)
-class Effect:
+class Effect(Value, frozen=True):
     """A row of the table, drawn and sealed before the transaction."""
 
+    hidden: ClassVar = frozenset({"payload"})
     id: str
     tenant: str
     kind: str
     key: str
     void: bool
-    payload: bytes = field(repr=False)
+    payload: bytes
     created_at: datetime
 
 

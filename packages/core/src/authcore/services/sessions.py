@@ -8,9 +8,8 @@ so any node answers the same pair, and neither the database nor the key alone yi
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass, field
 from datetime import datetime, timedelta
-from typing import Any, Literal
+from typing import Any, ClassVar, Literal
 
 import msgspec
 from sqlalchemy import Column, Integer, String, Table, and_, bindparam, delete, insert, or_, select, update
@@ -27,6 +26,7 @@ from authcore.services.ids import uuid7
 from authcore.services.keys import mac
 from authcore.services.point_read import PointRead
 from authcore.tables import PERSONAL, Digest, Json, Key, UtcDateTime, metadata
+from authcore.values import Value
 
 Transport = Literal["cookie", "bearer"]
 KEEP = timedelta(days=30)
@@ -77,8 +77,7 @@ refresh = Table(
 )
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class SessionSettings:
+class SessionSettings(Value, frozen=True, kw_only=True):
     """How long sessions live and how they travel; every time is a `timedelta`."""
 
     transport: Literal["cookie", "bearer", "both"] = "both"
@@ -141,8 +140,7 @@ class Session(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
     device_name: str | None = None
 
 
-@dataclass(frozen=True, slots=True)
-class Client:
+class Client(Value, frozen=True):
     """Where a session is used, as far as it is known."""
 
     ip: str | None = None
@@ -151,21 +149,20 @@ class Client:
     device_name: str | None = None
 
 
-@dataclass(frozen=True, slots=True)
-class Issued:
+class Issued(Value, frozen=True):
     """Secrets of a session, known to the client alone. `max_age` is the cookie's, in seconds."""
 
+    hidden: ClassVar = frozenset({"access", "refresh"})
     session: Session
     transport: Transport
-    access: str = field(repr=False)
+    access: str
     access_expires: datetime
-    refresh: str | None = field(repr=False)
+    refresh: str | None
     refresh_expires: datetime | None
     ends_at: datetime
 
 
-@dataclass(frozen=True, slots=True)
-class Draft:
+class Draft(Value, frozen=True):
     """A session with its secrets, drawn before the transaction that stores them."""
 
     issued: Issued
@@ -463,8 +460,7 @@ def _insert_refresh(tx: Connection, tenant: str, session_id: str, digest: bytes,
 # --- rotation ---
 
 
-@dataclass(frozen=True, slots=True)
-class Rotation:
+class Rotation(Value, frozen=True):
     """All that one presentation of a refresh token needs, drawn before the transaction."""
 
     tenant: str
@@ -479,8 +475,7 @@ class Rotation:
     transport: Transport
 
 
-@dataclass(frozen=True, slots=True)
-class Rotated:
+class Rotated(Value, frozen=True):
     """The presentation is honoured: derive the pair from the nonce. `at` is when the pair was made."""
 
     session: Session
@@ -490,8 +485,7 @@ class Rotated:
     at: datetime
 
 
-@dataclass(frozen=True, slots=True)
-class RotationRefused:
+class RotationRefused(Value, frozen=True):
     """Unknown, expired or revoked; `reused` if it was theft, and this caller ended the family."""
 
     reused: bool = False
@@ -606,14 +600,13 @@ def revoke_all(tx: Connection, tenant: str, user_id: str, now: datetime) -> int:
     return tx.execute(_REVOKE_ALL, {"tenant_": tenant, "user_": user_id, "now_": now}).rowcount
 
 
-@dataclass(frozen=True, slots=True)
-class EndedSession:
+class EndedSession(Value, frozen=True):
     """A session that has ended, with when; `cookies` take it away from the browser that asked."""
 
     session: Session
     user_id: str
     revoked_at: datetime
-    cookies: tuple[Cookie, ...] = field(default=(), repr=False)
+    cookies: tuple[Cookie, ...] = ()
 
 
 def end_by_id(tx: Connection, tenant: str, session_id: str, now: datetime) -> EndedSession | None:

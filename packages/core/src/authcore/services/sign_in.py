@@ -8,9 +8,8 @@ it makes a challenge, and its answer comes back here by `resume`.
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass, field
 from datetime import datetime
-from typing import Any
+from typing import Any, ClassVar
 
 import msgspec
 
@@ -21,10 +20,10 @@ from authcore.services import accounts, challenges, cookies, events, sessions, t
 from authcore.services.accounts import Account, User
 from authcore.services.challenges import ChallengeView
 from authcore.services.sessions import Client, Issued, Session, Transport
+from authcore.values import Value
 
 
-@dataclass(frozen=True, slots=True)
-class Proof:
+class Proof(Value, frozen=True):
     """What was shown: methods by the names of RFC 8176, and the assurance level of NIST SP 800-63B that follows."""
 
     amr: tuple[str, ...]
@@ -48,13 +47,13 @@ class SignInState(msgspec.Struct, frozen=True, kw_only=True):
     device_name: str | None = None
 
 
-@dataclass(frozen=True, slots=True)
-class SignedIn:
+class SignedIn(Value, frozen=True):
     """A session was made. The secrets are in `issued`; `cookies` hand them to a browser."""
 
+    hidden: ClassVar = frozenset({"issued"})
     user: User
-    issued: Issued = field(repr=False)
-    cookies: tuple[Cookie, ...] = field(default=(), repr=False)
+    issued: Issued
+    cookies: tuple[Cookie, ...] = ()
 
     @property
     def session(self) -> Session:
@@ -72,12 +71,11 @@ class SignedIn:
         return self.issued.refresh
 
 
-@dataclass(frozen=True, slots=True)
-class ChallengeRequired:
+class ChallengeRequired(Value, frozen=True):
     """Something more must be proven; `cookies` bind the challenge to the browser."""
 
     challenge: ChallengeView
-    cookies: tuple[Cookie, ...] = field(default=(), repr=False)
+    cookies: tuple[Cookie, ...] = ()
 
 
 Outcome = SignedIn | ChallengeRequired

@@ -3,8 +3,8 @@
 from __future__ import annotations
 
 import hashlib
-from dataclasses import dataclass, field
 from datetime import UTC, datetime, timedelta
+from typing import ClassVar
 
 from sqlalchemy import bindparam, case, delete, insert, select, update
 from sqlalchemy.engine import Connection
@@ -17,6 +17,7 @@ from authcore.services import accounts, challenges, events, outbox
 from authcore.services.accounts import EMAIL_PASSWORD, Account, NewUser, identities, users
 from authcore.services.challenges import Attempt, Challenge, Refused, Spent
 from authcore.tables import UtcDateTime
+from authcore.values import Value
 
 NOBODYS = timedelta(days=1)
 """After so long without a failure, the failures of an address that has no account count from 1 again."""
@@ -76,12 +77,12 @@ _REHASH = (
 )
 
 
-@dataclass(frozen=True, slots=True)
-class Credential:
+class Credential(Value, frozen=True):
     """What is known of an address: the account with its digest, if any, and its consecutive failures."""
 
+    hidden: ClassVar = frozenset({"digest"})
     account: Account | None
-    digest: str | None = field(repr=False)
+    digest: str | None
     failures: int
 
 

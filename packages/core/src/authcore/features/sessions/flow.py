@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import replace
+from msgspec.structs import replace
 
 from authcore.context import Authenticated, Context
 from authcore.decode import is_storable
