@@ -36,7 +36,7 @@ EMAIL, PASSWORD = "ada@example.com", "three quiet herons wade"
 
 
 def test_a_blocking_call_answers_its_value(auth: Callable[..., Auth]) -> None:
-    """DESIGN 6: `auth.blocking` types each flow by what it answers."""
+    """`auth.blocking` types each flow by what it answers."""
     calls = auth(Password(require_code=False)).blocking
 
     made = assert_type(calls.password.sign_up(email=EMAIL, password=PASSWORD), Outcome)
@@ -57,7 +57,7 @@ def test_a_blocking_call_answers_its_value(auth: Callable[..., Auth]) -> None:
 
 
 async def test_an_asyncio_call_answers_an_awaitable(auth: Callable[..., Auth]) -> None:
-    """DESIGN 6: `auth.asyncio` types the same flow by what it answers once it is awaited."""
+    """`auth.asyncio` types the same flow by what it answers once it is awaited."""
     calls = auth(Password(require_code=False)).asyncio
 
     waiting = calls.password.sign_up(email=EMAIL, password=PASSWORD)
@@ -109,7 +109,7 @@ class Greeting(Feature):
 
 
 async def test_a_third_partys_calls_are_typed_as_well(auth: Callable[..., Auth]) -> None:
-    """DESIGN 6: `auth.asyncio[TheirCalls[Asyncio]]` finds a room that authcore has never heard of."""
+    """`auth.asyncio[TheirCalls[Asyncio]]` finds a room that authcore has never heard of."""
     made = auth(Greeting())
 
     assert_type(made.blocking[GreetingCalls[Blocking]].greet(name="Ada"), list[str])
@@ -181,7 +181,7 @@ def test_a_call_shows_its_parameters(auth: Callable[..., Auth]) -> None:
 
 
 def test_every_flow_of_a_room_is_a_call_or_a_helper() -> None:
-    """DESIGN 6: every flow behind a route is a Python call as well."""
+    """Every flow behind a route is a Python call as well."""
     from authcore.features.password import flow as password
     from authcore.features.sessions import flow as sessions
     from authcore.features.sessions.calls import SessionCalls

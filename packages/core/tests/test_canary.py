@@ -207,7 +207,7 @@ def test_no_secret_is_stored(life: Life, tmp_path: Path) -> None:
 
 
 def test_what_a_client_may_read_holds_no_credential(life: Life) -> None:
-    """WIRE: a session's id opens nothing, and no answer about oneself repeats what opens."""
+    """A session's id opens nothing, and no answer about oneself repeats what opens."""
     token = life.program.sign_in(EMAIL, RIGHT).json["access_token"]
 
     answers = [life.program.get(path, bearer=token).result.body.decode() for path in ("/me", "/session", "/sessions")]

@@ -128,7 +128,7 @@ def test_a_flow_is_closed_also_where_closing_waits_or_fails(
 
 
 def test_blocking_leaves_no_context_variable_behind() -> None:
-    """DESIGN: the flow runs in the caller's own context and the core sets nothing there."""
+    """The flow runs in the caller's own context and the core sets nothing there."""
     WHO.set("caller")
 
     async def flow() -> str:

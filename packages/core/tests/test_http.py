@@ -107,7 +107,7 @@ def test_the_session_cookie_is_cleared_as_it_was_set(
 
 
 def test_a_cookies_value_stands_in_no_body_and_no_repr(auth: Callable[..., Auth], client: Callable[..., Any]) -> None:
-    """WIRE: under cookie transport the secret is in `Set-Cookie` alone."""
+    """Under cookie transport the secret is in `Set-Cookie` alone."""
     visitor = client(auth(), browser=True)
 
     reply = visitor.sign_up()

@@ -37,7 +37,7 @@ def feature(room: str) -> type[Feature]:
     ],
 )
 def test_a_room_is_found_by_its_name(room: str, place: str) -> None:
-    """DESIGN 2: the stem of a room is the same in the core's tests, in the suite and in the documentation."""
+    """The stem of a room is the same in the core's tests, in the suite and in the documentation."""
     assert (REPOSITORY / place.format(room)).is_file()
 
 

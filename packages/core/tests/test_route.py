@@ -84,7 +84,7 @@ def test_a_route_is_found_with_its_parameters(method: str, path: str, found: str
     ],
 )
 def test_no_other_path_is_found(path: str) -> None:
-    """WIRE: no slash is forgiven, and a parameter is 1 to 200 unreserved signs."""
+    """No slash is forgiven, and a parameter is 1 to 200 unreserved signs."""
     with pytest.raises(NotFound):
         ROUTER.find("GET", path)
 
@@ -142,7 +142,7 @@ def paths(made: Auth) -> list[str]:
 
 
 def test_options_answers_what_every_path_allows(auth: Callable[..., Auth], client: Callable[..., Any]) -> None:
-    """WIRE: OPTIONS on a known path is 204 with `Allow`, without a body, and on an unknown one 404."""
+    """OPTIONS on a known path is 204 with `Allow`, without a body, and on an unknown one 404."""
     made = auth()
     visitor = client(made)
 
@@ -165,7 +165,7 @@ def test_head_answers_like_get_without_a_body(auth: Callable[..., Auth], client:
 
 @pytest.mark.parametrize("method", ["PUT", "PATCH", "TRACE", "CONNECT", "PROPFIND", "get", ""])
 def test_methods_that_nobody_has_are_405(auth: Callable[..., Auth], client: Callable[..., Any], method: str) -> None:
-    """WIRE: a known path answers 405 with `Allow` to every other method."""
+    """A known path answers 405 with `Allow` to every other method."""
     made = auth()
     visitor = client(made)
 

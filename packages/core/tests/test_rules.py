@@ -57,7 +57,7 @@ def test_the_rules_see_what_they_forbid() -> None:
 
 @pytest.mark.parametrize("name", sorted(NEUTRAL))
 def test_a_flow_leaves_nothing_behind_and_stops_when_told(name: str) -> None:
-    """DESIGN 4: the core sets no ContextVar, catches no BaseException, and awaits nothing in `finally`."""
+    """The core sets no ContextVar, catches no BaseException, and awaits nothing in `finally`."""
     tree = NEUTRAL[name]
 
     assert not [module for module in imported(tree) if module.startswith("contextvars")]
@@ -67,7 +67,7 @@ def test_a_flow_leaves_nothing_behind_and_stops_when_told(name: str) -> None:
 
 @pytest.mark.parametrize("name", sorted(name for name in FILES if Path(name).name in ("store.py", "tables.py")))
 def test_what_runs_in_a_transaction_cannot_await(name: str) -> None:
-    """DESIGN 3: store functions are plain."""
+    """Store functions are plain."""
     assert not [node for node in ast.walk(FILES[name]) if isinstance(node, ast.AsyncFunctionDef | ast.Await)]
 
 

@@ -1,6 +1,4 @@
-"""A request's way: route, origin, body, limits, who is asking, what the route needs, the flow, the answer
-(DESIGN's eight steps).
-"""
+"""A request's way: route, origin, body, limits, who is asking, what the route needs, the flow, the answer."""
 
 from __future__ import annotations
 

@@ -42,5 +42,5 @@ def test_the_document_needs_no_database(auth: Callable[..., Auth], client: Calla
 
 
 def test_meta_and_sessions_are_always_on(auth: Callable[..., Auth]) -> None:
-    """DESIGN 6: an application lists what it wants besides."""
+    """An application lists what it wants besides."""
     assert [room.name for room in auth(Password()).features] == ["password", "sessions", "meta"]

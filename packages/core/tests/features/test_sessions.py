@@ -219,7 +219,7 @@ def test_one_and_the_others_are_ended(calling: Any, made: Auth, held: SignedIn) 
 
 
 def test_a_tenant_ends_only_its_own(calling: Any, auth: Callable[..., Auth]) -> None:
-    """DESIGN 7: ids and tokens of another tenant are unknown, also to server code."""
+    """Ids and tokens of another tenant are unknown, also to server code."""
     made = auth(Password(require_code=False), tenant=lambda request: Tenant(request.headers["x-tenant"]))
     north, south = (calling(made, Request("POST", "/mine", headers={"x-tenant": name})) for name in ("north", "south"))
     held = north.password.sign_up(**WHOLE)

@@ -223,7 +223,7 @@ def test_only_a_browser_that_holds_the_challenge_may_answer(desk: Callable[..., 
 
 
 def test_at_most_five_browsers_hold_a_challenge(desk: Callable[..., Desk]) -> None:
-    """WIRE: a sixth browser's binding displaces the oldest; one that holds it already is not added twice."""
+    """A sixth browser's binding displaces the oldest; one that holds it already is not added twice."""
     one = desk()
     held = one.make("b0")
     for number in [*range(1, MAX_BINDINGS + 1), MAX_BINDINGS]:
@@ -238,7 +238,7 @@ def test_at_most_five_browsers_hold_a_challenge(desk: Callable[..., Desk]) -> No
 
 
 def test_under_bearer_the_id_alone_carries_the_challenge(desk: Callable[..., Desk]) -> None:
-    """WIRE: a challenge without bindings is answered by whoever knows its id and code."""
+    """A challenge without bindings is answered by whoever knows its id and code."""
     one = desk()
     made = one.make()
 
@@ -267,7 +267,7 @@ def test_a_resend_kills_the_old_code_and_keeps_the_attempts(desk: Callable[..., 
 
 
 def test_a_challenge_is_sent_five_times_at_most(desk: Callable[..., Desk], clock: FrozenClock) -> None:
-    """WIRE: the first mail and four more; the sixth is not granted and changes nothing."""
+    """The first mail and four more; the sixth is not granted and changes nothing."""
     one = desk()
     held = one.make(kind=ChallengeKind(purpose="tests", ttl=timedelta(hours=1)))
     for _ in range(4):
@@ -470,7 +470,7 @@ def test_ending_a_subject_ends_all_its_challenges(desk: Callable[..., Desk], clo
 
 
 def test_the_view_tells_how_long_to_wait_in_whole_seconds(desk: Callable[..., Desk], clock: FrozenClock) -> None:
-    """WIRE: `resend_after` is rounded up, so that whoever waits so long is not early, and never negative."""
+    """`resend_after` is rounded up, so that whoever waits so long is not early, and never negative."""
     made = desk().make()
     waits = []
     for seconds in (0, 0.5, 59, 600):
@@ -481,5 +481,5 @@ def test_the_view_tells_how_long_to_wait_in_whole_seconds(desk: Callable[..., De
 
 
 def test_a_hint_shows_what_the_caller_knows() -> None:
-    """WIRE: the hint is made from what was sent, so it tells nothing about accounts."""
+    """The hint is made from what was sent, so it tells nothing about accounts."""
     assert mask_email("ada@example.com") == "a***@example.com"

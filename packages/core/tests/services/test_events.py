@@ -36,7 +36,7 @@ def names(heard: list[Event]) -> list[str]:
 
 
 def test_the_list_is_closed_and_sorted() -> None:
-    """DESIGN 1.3: rooms meet through these events and no others; every class of the module is listed."""
+    """Rooms meet through these events and no others; every class of the module is listed."""
     defined = {kind for kind in vars(events).values() if isinstance(kind, type) and issubclass(kind, Event)}
 
     assert set(EVENTS) == defined - {Event}

@@ -26,7 +26,7 @@ values = st.recursive(
 
 
 def test_each_purpose_has_a_key_of_its_own() -> None:
-    """DESIGN 7: HKDF separates purposes: no key of one is a key of another, and none is the secret."""
+    """HKDF separates purposes: no key of one is a key of another, and none is the secret."""
     ring = KeyRing([NEW])
     purposes = ["code", "refresh", "seal/effect", "seal/challenge/sign_up", ""]
 
@@ -38,7 +38,7 @@ def test_each_purpose_has_a_key_of_its_own() -> None:
 
 
 def test_the_key_of_a_purpose_is_that_of_rfc_5869() -> None:
-    """DESIGN 7: HKDF-SHA256 without salt, with the info `authcore/<purpose>/1`."""
+    """HKDF-SHA256 without salt, with the info `authcore/<purpose>/1`."""
     extracted = hmac.digest(b"\0" * 32, NEW.encode(), "sha256")
     expanded = hmac.digest(extracted, b"authcore/code/1\x01", "sha256")
 

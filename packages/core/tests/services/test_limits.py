@@ -68,7 +68,7 @@ def test_the_allowance_is_granted_and_no_more(gate: Callable[..., Gate]) -> None
 
 
 def test_nodes_count_together(gate: Callable[..., Gate]) -> None:
-    """DESIGN 8: two processes on one database share one allowance."""
+    """Two processes on one database share one allowance."""
     one, other = gate(), gate()
 
     waits = [node.hit(PAIR) for _ in range(6) for node in (one, other)]

@@ -280,7 +280,7 @@ BRAND = {"product": "North Books", "logo": "https://north.example/logo.png"}
 
 @pytest.mark.parametrize("kind", KINDS)
 def test_a_mail_speaks_for_the_tenant_whose_request_it_was(kind: str) -> None:
-    """DESIGN 7: the tenant's name and site stand where the application's would, and the application's nowhere."""
+    """The tenant's name and site stand where the application's would, and the application's nowhere."""
     mail = rendered(kind, code=CODE, base_url="https://north.example", brand=BRAND)
 
     parts = mail.subject + mail.text + mail.html + mail.preview

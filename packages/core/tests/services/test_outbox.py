@@ -1,4 +1,4 @@
-"""Rule O2 and DESIGN's table of effects: what must be sent goes out, leased, retried, and under one key."""
+"""Rule O2: what must be sent goes out, leased, retried, and under one key."""
 
 from __future__ import annotations
 
@@ -327,7 +327,7 @@ def test_a_void_effect_is_never_sent_and_is_wiped_like_others(post: Callable[...
 def test_the_thread_sends_what_a_flow_left(
     auth: Callable[..., Auth], client: Callable[..., Any], mailer: MemoryMailer
 ) -> None:
-    """DESIGN: with `outbox="thread"` nobody has to drain: a lazy thread sends, and ends when it is disposed of."""
+    """With `outbox="thread"` nobody has to drain: a lazy thread sends, and ends when it is disposed of."""
     made = auth(outbox="thread")
     before = _threads()
     client(made).post("/sign-up", {"email": "ada@example.com", "password": "three quiet herons wade"})

@@ -1,4 +1,4 @@
-"""How credentials travel: as cookies, or as tokens in the body (WIRE, "Transport")."""
+"""How credentials travel: as cookies, or as tokens in the body."""
 
 from __future__ import annotations
 
