@@ -18,6 +18,8 @@ from contenders import PASSWORD, Setting, declare, post, refresh
 from authcore import Auth, Request
 from authcore.services import sessions
 
+pytestmark = pytest.mark.alone
+
 ROUNDS = 40
 GRACE = timedelta(seconds=10)
 
