@@ -6,6 +6,8 @@ import json
 from dataclasses import replace
 from types import MappingProxyType
 
+from msgspec import structs
+
 from authcore import Auth, Authenticated, AuthError, Request, Requirement, Result
 from authcore.route import allowed
 from authcore_conformance.core_driver import CoreDriver, ThreadsCoreDriver
@@ -131,7 +133,7 @@ class ForgetsTheOrigin(Broken):
     """Guards the application's routes without looking where a request comes from."""
 
     def _authorize(self, request: Request, needs: Requirement) -> Authenticated:
-        return super()._authorize(request, replace(needs, csrf=False))
+        return super()._authorize(request, structs.replace(needs, csrf=False))
 
 
 class KnowsTheForeign(Broken):
