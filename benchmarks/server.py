@@ -1,7 +1,8 @@
-"""The process that serves: `python server.py FRAMEWORK DESCRIPTOR THREADS`, one worker on an inherited socket."""
+"""The process that serves, one worker on an inherited socket: `python server.py FRAMEWORK DESCRIPTOR THREADS PARENT`."""
 
 from __future__ import annotations
 
+import os
 import socket
 import sys
 from collections.abc import Callable
@@ -24,6 +25,8 @@ def by_gunicorn(make: Callable[[], Any], descriptor: int, threads: int) -> None:
     """Serve by gunicorn's sync worker, or its threaded one."""
     from gunicorn.app.base import BaseApplication
 
+    arbiter = os.getpid()
+
     class Bench(BaseApplication):  # type: ignore[misc]
         def load_config(self) -> None:
             self.cfg.set("bind", f"fd://{descriptor}")
@@ -34,7 +37,7 @@ def by_gunicorn(make: Callable[[], Any], descriptor: int, threads: int) -> None:
                 self.cfg.set("control_socket_disable", True)
 
         def load(self) -> Any:
-            end_with_parent()
+            end_with_parent(arbiter)
             return make()
 
     Bench().run()
@@ -42,8 +45,8 @@ def by_gunicorn(make: Callable[[], Any], descriptor: int, threads: int) -> None:
 
 def main() -> None:
     """Serve until the parent ends."""
-    framework, descriptor, threads = sys.argv[1], int(sys.argv[2]), int(sys.argv[3])
-    end_with_parent()
+    framework, descriptor, threads, parent = sys.argv[1], *map(int, sys.argv[2:])
+    end_with_parent(parent)
     if framework in ASGI:
         by_uvicorn(ASGI[framework], descriptor)
     else:

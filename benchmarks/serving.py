@@ -27,7 +27,8 @@ def served(framework: str, database: Path, *, threads: int = 1, **variables: str
     with socket.create_server((LOOPBACK, 0), backlog=512) as listening:
         port: int = listening.getsockname()[1]
         descriptor = listening.fileno()
-        command = [sys.executable, str(HERE / "server.py"), framework, str(descriptor), str(threads)]
+        numbers = map(str, (descriptor, threads, os.getpid()))
+        command = [sys.executable, str(HERE / "server.py"), framework, *numbers]
         process = subprocess.Popen(command, pass_fds=[descriptor], env=environment)
     try:
         _await_first_answer(port)
