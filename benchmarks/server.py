@@ -1,4 +1,4 @@
-"""The process that serves, one worker on an inherited socket: `python server.py FRAMEWORK DESCRIPTOR THREADS PARENT`."""
+"""One worker that serves on an inherited socket: `python server.py FRAMEWORK DESCRIPTOR THREADS PARENT`."""
 
 from __future__ import annotations
 
