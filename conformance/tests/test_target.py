@@ -422,7 +422,7 @@ BAD = {
     "unwritable": ["--database", "sqlite:////proc/none.db"],
     "mailbox": ["--mailbox", "/nowhere/mails"],
     "clock": ["--clock", "/"],
-    "no clock": ["--clock", "/tmp/there-is-no-such-clock"],
+    "no clock": ["--clock", "no-such-folder/clock"],
     "no number in the clock": ["--clock", __file__],
     "limits": ["--limits", "some"],
     "hash": ["--hash", "md5"],

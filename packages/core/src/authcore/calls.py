@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import inspect
 from collections.abc import Awaitable, Callable, Coroutine
+from functools import cached_property
 from typing import TYPE_CHECKING, Any, Concatenate, Generic, ParamSpec, Protocol, TypeVar, overload
 
 if TYPE_CHECKING:
@@ -42,8 +43,6 @@ class call(Generic[P, R]):  # noqa: N801 - reads as a keyword where calls are li
     def __init__(self, flow: Callable[Concatenate[Context, P], Coroutine[Any, Any, R]]) -> None:
         self.flow = flow
         self.__doc__ = flow.__doc__
-        _, *rest = inspect.signature(flow).parameters.values()
-        self._signature = inspect.signature(flow).replace(parameters=rest)
 
     @overload
     def __get__(self, obj: None, owner: Any) -> call[P, R]: ...
@@ -62,3 +61,9 @@ class call(Generic[P, R]):  # noqa: N801 - reads as a keyword where calls are li
         bound.__name__, bound.__doc__ = flow.__name__, flow.__doc__
         bound.__signature__ = self._signature  # type: ignore[attr-defined]
         return bound
+
+    @cached_property
+    def _signature(self) -> inspect.Signature:
+        """Answer the flow's signature without the context; at the first use, so that no import pays for it."""
+        whole = inspect.signature(self.flow)
+        return whole.replace(parameters=list(whole.parameters.values())[1:])

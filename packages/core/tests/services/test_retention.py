@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import threading
 from collections.abc import Callable
 from datetime import timedelta
 from typing import Any
@@ -149,7 +150,7 @@ def test_a_store_that_forgets_by_itself_is_left_alone(auth: Callable[..., Auth],
 
 
 def test_a_serving_process_sweeps_once_an_hour(auth: Callable[..., Auth], monkeypatch: pytest.MonkeyPatch) -> None:
-    """The sender's thread removes what is over some minutes after its start, and then hourly."""
+    """What is over is removed some minutes after the start, and then hourly."""
     made, swept, now = auth(), [], [1000.0]
     monkeypatch.setattr(sender.time, "monotonic", lambda: now[0])
 
@@ -162,3 +163,19 @@ def test_a_serving_process_sweeps_once_an_hour(auth: Callable[..., Auth], monkey
         made.outbox.housekeep()
 
     assert swept == [1400.0, 5100.0]
+
+
+def test_the_senders_thread_sweeps(auth: Callable[..., Auth], monkeypatch: pytest.MonkeyPatch) -> None:
+    """Nobody has to ask for it: the thread that sends mails also removes what is over."""
+    swept = threading.Event()
+
+    async def sweep(runtime: Any) -> dict[str, int]:
+        swept.set()
+        return {}
+
+    monkeypatch.setattr(retention, "sweep", sweep)
+    monkeypatch.setattr(sender, "FIRST_SWEEP", 0.0)
+    made = auth(outbox="thread")
+    made.outbox.wake()
+
+    assert swept.wait(10)
