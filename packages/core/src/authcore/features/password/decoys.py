@@ -10,8 +10,10 @@ from __future__ import annotations
 from bisect import bisect
 from dataclasses import dataclass, field
 from datetime import datetime, timedelta
+from functools import cache
+from typing import Any
 
-from sqlalchemy import bindparam, func, select
+from sqlalchemy import Select, bindparam, func, select
 from sqlalchemy.engine import Connection
 
 from authcore.context import Context
@@ -40,18 +42,25 @@ _ENDS = select(
     select(func.min(identities.c.identifier)).where(*_of_tenant).scalar_subquery(),
     select(func.max(identities.c.identifier)).where(*_of_tenant).scalar_subquery(),
 )
-# One statement: from each of several places between the first address and the last, the digest that comes next.
-_SAMPLE = select(
-    *(
-        select(passwords.c.digest)
-        .select_from(identities.join(passwords, passwords.c.user_id == identities.c.user_id))
-        .where(*_of_tenant, identities.c.identifier >= bindparam(f"from_{number}"))
-        .order_by(identities.c.identifier)
-        .limit(1)
-        .scalar_subquery()
-        for number in range(SAMPLE)
+
+
+@cache
+def _sampling() -> Select[Any]:
+    """Answer one statement: from each of several places between the first address and the last, the next digest.
+
+    Built at the first sign-in: an import would pay several milliseconds for its many parts.
+    """
+    return select(
+        *(
+            select(passwords.c.digest)
+            .select_from(identities.join(passwords, passwords.c.user_id == identities.c.user_id))
+            .where(*_of_tenant, identities.c.identifier >= bindparam(f"from_{number}"))
+            .order_by(identities.c.identifier)
+            .limit(1)
+            .scalar_subquery()
+            for number in range(SAMPLE)
+        )
     )
-)
 
 
 async def choose(ctx: Context, email: str) -> str:
@@ -82,7 +91,7 @@ def stored(tx: Connection, tenant: str) -> list[str]:
     if first is None:
         return []
     places = {f"from_{number}": place for number, place in enumerate(_between(first, last))}
-    return [digest for digest in tx.execute(_SAMPLE, {"tenant_": tenant, **places}).one() if digest is not None]
+    return [digest for digest in tx.execute(_sampling(), {"tenant_": tenant, **places}).one() if digest is not None]
 
 
 def _between(first: str, last: str) -> list[str]:
