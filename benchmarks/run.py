@@ -1,6 +1,6 @@
 """Print each figure beside its goal, and write them to `build/bench.json`.
 
-`python benchmarks/run.py [--only drive_cost|guard|import_time|sign_in] [--quick] [--out FILE]`
+`python benchmarks/run.py [--only drive_cost|guard|hashes|import_time|sign_in] [--quick] [--out FILE]`
 """
 
 from __future__ import annotations
@@ -18,6 +18,7 @@ from pathlib import Path
 
 import drive_cost
 import guard
+import hashes
 import import_time
 import sign_in
 from figure import QUICK, THOROUGH, Figure
@@ -25,7 +26,13 @@ from figure import QUICK, THOROUGH, Figure
 from authcore.backends.argon2 import cores
 
 OUT = Path(__file__).resolve().parents[1] / "build" / "bench.json"
-FAMILIES = {"drive_cost": drive_cost, "import_time": import_time, "guard": guard, "sign_in": sign_in}
+FAMILIES = {
+    "drive_cost": drive_cost,
+    "import_time": import_time,
+    "guard": guard,
+    "hashes": hashes,
+    "sign_in": sign_in,
+}
 MEASURED = ("flask", "django", "fastapi", "litestar", "sqlalchemy", "gunicorn", "uvicorn")
 
 

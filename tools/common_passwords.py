@@ -17,7 +17,7 @@ from itertools import pairwise
 from pathlib import Path
 
 WORDS = Path(__file__).parent / "words.txt"
-TARGET = Path(__file__).parent.parent / "packages/core/src/authcore/features/password/common.txt"
+TARGET = Path(__file__).parent.parent / "packages/core/src/authcore/services/common_passwords.txt"
 
 SHORTEST = 8  # code points: what is shorter falls to the policy's lower bound
 LONGEST = 48

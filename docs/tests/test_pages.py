@@ -12,11 +12,11 @@ from pathlib import Path
 import pytest
 from pages import ROOT, blocks
 
-from authcore import Password, Sessions
+from authcore import Audit, Password, Sessions
 from authcore.feature import Feature
 from authcore.features.meta import Meta
 
-ROOMS: tuple[type[Feature], ...] = (Password, Sessions, Meta)
+ROOMS: tuple[type[Feature], ...] = (Audit, Password, Sessions, Meta)
 PAGES = sorted((ROOT / "docs").rglob("*.md"))
 _ROUTE = re.compile(r"^\| `(GET|POST|DELETE|PATCH|PUT) (/[^`]*)`", re.MULTILINE)
 _SETTING = re.compile(r"^\| `([a-z_]+)` \|", re.MULTILINE)
@@ -44,7 +44,7 @@ def test_a_page_lists_the_routes_of_its_room(room: type[Feature]) -> None:
     assert documented == {(route.method, route.path) for route in room().routes}
 
 
-@pytest.mark.parametrize("room", [Password, Sessions], ids=lambda room: room.name)
+@pytest.mark.parametrize("room", [Audit, Password, Sessions], ids=lambda room: room.name)
 def test_a_page_lists_the_settings_of_its_room(room: type[Feature]) -> None:
     """No setting is missing from the page, and none is made up."""
     documented = set(_SETTING.findall(page(room)))
@@ -60,9 +60,10 @@ def test_a_page_names_the_mails_of_its_room(room: type[Feature]) -> None:
     assert all(f"`{mail.kind}`" in text and f"`{mail.name}`" in text for mail in room.mails)
 
 
-def test_the_page_of_errors_is_the_code_s() -> None:
-    """docs/errors.md is what the error classes say."""
-    command = [sys.executable, str(ROOT / "tools" / "errors_page.py"), "--check"]
+@pytest.mark.parametrize("page", ["errors", "coverage"])
+def test_a_page_that_is_made_is_what_its_source_says(page: str) -> None:
+    """docs/errors.md is what the error classes say, docs/coverage.md what the tests say of themselves."""
+    command = [sys.executable, str(ROOT / "tools" / f"{page}_page.py"), "--check"]
 
     assert subprocess.run(command, check=False).returncode == 0
 

@@ -10,7 +10,7 @@ from pathlib import Path
 import pytest
 
 RUN = Path(__file__).parents[2] / "benchmarks" / "run.py"
-FAMILIES = {"drive", "import", "guard", "sign-in"}
+FAMILIES = {"drive", "import", "guard", "hash", "sign-in"}
 
 
 @pytest.mark.alone

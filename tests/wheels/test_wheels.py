@@ -118,7 +118,7 @@ def test_the_data_of_the_packages_is_where_it_is_looked_for(dist: Path) -> None:
     """The list of common passwords, the templates, both histories of migrations and the golden files ship."""
     wanted = {
         "authcore": [
-            "authcore/features/password/common.txt",
+            "authcore/services/common_passwords.txt",
             "authcore/features/password/templates/auth-sign-up.html",
             "authcore/services/templates/base.html",
             "authcore/migrations/env.py",

@@ -139,6 +139,12 @@ class World:
         assert codes, f"no code was mailed to {email}"
         return codes[-1]
 
+    def link(self, email: str = EMAIL) -> str:
+        """Answer the token of the latest link that was mailed to an address."""
+        tokens = [mail.token for mail in self.mails(email) if mail.token is not None]
+        assert tokens, f"no link was mailed to {email}"
+        return tokens[-1]
+
     def wrong_code(self, email: str = EMAIL) -> str:
         """Answer a code that was not mailed to an address."""
         sent = {mail.code for mail in self.mails(email)}

@@ -14,7 +14,7 @@ from typing import Any
 
 import pytest
 
-from authcore import Auth, ConfigurationError, Password, Request, Sessions, requirement
+from authcore import Auth, Brand, ConfigurationError, Password, Request, Sessions, requirement
 from authcore.backends.argon2 import CHEAP, HashParameters
 from authcore.configure import DEV_SECRET_FILE
 from authcore.feature import Feature
@@ -120,6 +120,12 @@ def test_only_true_switches_dev_mode_on(value: Any) -> None:
 
 # --- every keyword ---
 
+
+async def awaited_link(kind: str, token: str) -> str:
+    """A hook that would have to be awaited."""
+    return token
+
+
 WRONG: dict[str, list[Any]] = {
     "database": ["", "nonsense", "oracle+nothing", 5, b"sqlite://", ["sqlite://"], object, Weird()],
     "features": [
@@ -151,6 +157,40 @@ WRONG: dict[str, list[Any]] = {
     ],
     "mail_from": ["", "nobody", "a@b\r\nBcc: c@d", 5, b"a@b", ["a@b"], Weird()],
     "mail_templates": ["/does/not/exist", "", "\0", 5, b"/tmp", [], Weird()],
+    "mail_catalogues": ["/does/not/exist", "\0", 5, b"/tmp", [], Weird()],
+    "brand": [
+        "blue",
+        5,
+        Brand,
+        Brand("blue"),
+        Brand("#12345"),
+        Brand("#1d4ed8;}"),
+        Brand("#1d4ed8\n"),
+        Brand(5),  # type: ignore[arg-type]
+        Brand(logo="/does/not/exist.png"),
+        Brand(logo=__file__),
+        Brand(logo="\0"),
+        Brand(logo=5),  # type: ignore[arg-type]
+        Brand(logo_url="http://example.com/a.png"),
+        Brand(logo_url='https://example.com/a.png"><script>'),
+        Brand(logo_url="javascript:alert(1)"),
+        Brand(logo="a.png", logo_url="https://example.com/a.png"),
+        Weird(),
+    ],
+    "languages": ["de", [], [5], ["xx"], ["de", "EN"], ["../de"], 5, {"de"}, Weird(), [Weird()]],
+    "build_link": ["https://example.com", 5, [], lambda token: token, awaited_link, Weird()],
+    "sms": [
+        "twilio",
+        5,
+        object(),
+        Weird(),
+        object,
+        ["console"],
+        b"console",
+        lambda: None,
+        lambda a, b: None,
+        Sendless(),
+    ],
     "dev_mode": ["yes", None, Weird()],
     "dev_hosts": ["host", 5, None, [5], ["http://host"], ["host:80"], [""], ["a b"], Weird(), [Weird()]],
     "trusted_origins": ["http://a.example", 5, None, [5], [None], ["a.example"], ["null"], ["*"], Weird(), [Weird()]],
@@ -161,6 +201,7 @@ WRONG: dict[str, list[Any]] = {
     "limits": ["off", "false", 0, 1, None, Weird()],
     "key_value": ["redis", "", 5, None, object(), {}, Weird()],
     "hashing": ["argon2", 5, {}, HashParameters, Weird(), HashParameters(memory_kib="8"), HashParameters(time_cost=0)],
+    "pepper": [5, b"x" * 40, {"a": 1}, {SECRET}, [None], [[SECRET]], "", [], "short", [SECRET, "short"], Weird()],
     "async_drive": ["asyncio", "blocking", "", 5, None, [], {}, Weird()],
     "outbox": ["none", "", 5, None, [], True, Weird()],
     "clock": ["now", 5, object(), [], Weird(), type("Clock", (), {"now": lambda self: None})],
@@ -443,7 +484,7 @@ def test_rooms_that_do_not_fit_together_refuse_to_start(rooms: list[Feature], sa
 @pytest.mark.parametrize("event", [str, "Login", None, [], events.Event, Weird()])
 def test_only_events_of_authcore_are_listened_to(event: Any) -> None:
     """The list of events is closed: anything else is refused by a sentence that lists them."""
-    with pytest.raises(ConfigurationError, match="Attempting, Failed"):
+    with pytest.raises(ConfigurationError, match="Attempting, Authenticated"):
         Auth(**DEVELOPMENT).on(event, print)
 
 

@@ -41,6 +41,7 @@ LAZY = {
     "alembic",
     "argon2",
     "authlib",
+    "bcrypt",
     "click",
     "cryptography",
     "httpx2",
@@ -48,6 +49,7 @@ LAZY = {
     "jinja2",
     "jwt",
     "mako",
+    "nacl",
     "webauthn",
 }
 DIALECTS = {"sqlalchemy.dialects.mysql", "sqlalchemy.dialects.postgresql", "sqlalchemy.dialects.sqlite"}

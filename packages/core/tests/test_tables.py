@@ -8,7 +8,7 @@ from typing import Any
 import pytest
 from sqlalchemy import Column, Table
 
-from authcore import Auth, Password, Sessions
+from authcore import Audit, Auth, Password, Sessions
 from authcore.tables import metadata
 
 PERSON = {
@@ -32,7 +32,7 @@ def rows(
     auth: Callable[..., Auth], client: Callable[..., Any], inside: Callable[[Auth], Any]
 ) -> tuple[dict[str, list[Any]], str]:
     """The rows of every table after a life full of personal data, and the user's id."""
-    made = auth(Password(), Sessions(cookie_refresh=True))
+    made = auth(Password(), Sessions(cookie_refresh=True), Audit(ip="full"))
     known = {"user_agent": PERSON["agent"]}
     device = {"device_id": PERSON["device"], "device_name": PERSON["label"]}
     for browser in (True, False):

@@ -6,7 +6,8 @@ first request.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Coroutine, Iterable, Sequence
+import inspect
+from collections.abc import Callable, Coroutine, Iterable, Mapping, Sequence
 from datetime import timedelta
 from functools import cached_property
 from typing import TYPE_CHECKING, Any, TypeVar
@@ -14,15 +15,17 @@ from typing import TYPE_CHECKING, Any, TypeVar
 from authcore import dispatch as way
 from authcore.bindings import AsyncioCalls, BlockingCalls
 from authcore.configure import Declaration, configure
-from authcore.context import AppSettings, Authenticated, Context, Runtime
+from authcore.context import AppSettings, Authenticated, Brand, Context, Runtime
 from authcore.drive import Drive, Hop, run_blocking, run_in_thread
 from authcore.durations import duration
 from authcore.errors import AuthError, ConfigurationError
 from authcore.feature import Feature
 from authcore.http import Request, Result
-from authcore.ports import Clock, KeyValue, Ports, Randomness
+from authcore.ports import Clock, KeyValue, Limiter, Ports, Randomness
 from authcore.route import Requirement, Router
 from authcore.services import events, guard, sessions, transport
+from authcore.services.accounts import User
+from authcore.services.user_fields import routes_of
 
 if TYPE_CHECKING:
     from authcore.backends.build import Backends
@@ -38,7 +41,8 @@ class Auth:
     Settings (all keyword-only; every wrong one raises ConfigurationError, saying what to write instead):
     `secret`: text of at least 32 characters, or a list, newest first. `base_url`: the https origin of the site.
     `database`: a URL, a SQLAlchemy Engine or AsyncEngine. `features`: the rooms; sessions and meta are always on.
-    `mailer`: an object with `send(mail)`, a callable, or "console".
+    `mailer`: an object with `send(mail)`, a callable, or "console"; `sms`: the same for text messages.
+    `brand`: a Brand. `languages`: of mails, the first in doubt. `build_link`: a function of (kind, token).
     `dev_mode`: a kept secret, mails on the console, loopback only.
     """
 
@@ -54,16 +58,25 @@ class Auth:
         mailer: Any = None,
         mail_from: str | None = None,
         mail_templates: str | None = None,
+        mail_catalogues: str | None = None,
+        brand: Brand | None = None,
+        languages: Sequence[str] | None = None,
+        build_link: Callable[[str, str], str] | None = None,
+        sms: Any = None,
         dev_mode: bool = False,
         dev_hosts: Sequence[str] = (),
         trusted_origins: Sequence[str] = (),
         trusted_proxies: Sequence[str] = (),
         tenant: Callable[[Request], Any] | None = None,
+        user: type[User] = User,
+        sign_up: str | Callable[..., Any] = "open",
         cookie_name: str = "authcore",
         cookie_domain: str | None = None,
-        limits: bool = True,
+        limits: bool | Mapping[str, int] = True,
+        limiter: Limiter | None = None,
         key_value: str | KeyValue = "sql",
         hashing: Any = None,
+        pepper: str | Sequence[str] | None = None,
         async_drive: str = "threads",
         outbox: str = "thread",
         clock: Clock | None = None,
@@ -71,7 +84,7 @@ class Auth:
     ) -> None:
         settings = {name: value for name, value in locals().items() if name != "self"}
         self._declaration: Declaration = configure(**settings)
-        self._listeners: dict[type, list[Callable[..., Any]]] = dict(self._declaration.listeners)
+        self._listeners = events.Listeners()
         self._cores: dict[Any, Any] = {}
 
     def __repr__(self) -> str:
@@ -95,7 +108,7 @@ class Auth:
     @cached_property
     def router(self) -> Router:
         """Answer every route of the enabled rooms."""
-        return Router(tuple(route for feature in self.features for route in feature.routes))
+        return Router(tuple(routes_of(self.settings, self.features)))
 
     @cached_property
     def backends(self) -> Backends:
@@ -110,6 +123,11 @@ class Auth:
         from authcore.backends.sender import Outbox
 
         return Outbox(self)
+
+    @property
+    def sms(self) -> Any:
+        """Answer what hands text messages over, or None."""
+        return self._declaration.sms
 
     @property
     def mailer(self) -> Any:
@@ -133,14 +151,18 @@ class Auth:
         """Answer every flow as a Python call to await."""
         return AsyncioCalls(self)
 
-    def on(self, event: type[E], listener: Callable[[E], Any]) -> None:
-        """Call `listener` (sync or async) with each event of a type, after its commit."""
-        if event not in events.EVENTS:
-            names = ", ".join(kind.__name__ for kind in events.EVENTS)
-            raise ConfigurationError(f"{event!r} is no event of authcore: listen to one of {names}.")
-        if not callable(listener):
-            raise ConfigurationError(f"Auth.on({event.__name__}, …) takes a function of the event.")
-        self._listeners.setdefault(event, []).append(listener)
+    def on(self, event: type[E], listener: Callable[..., Any], *, in_transaction: bool = False) -> None:
+        """Call `listener` (sync or async) with each event of a type, after its commit.
+
+        `in_transaction=True` calls a synchronous function of (connection, event) inside the transaction that decides:
+        what it raises rolls the action back. It may be called again for the same event, so it does nothing outside.
+        """
+        self.events.on(event, listener, in_transaction=in_transaction)
+
+    @cached_property
+    def events(self) -> EventDispatcher:
+        """Answer where events are listened to, and told by an application's own code."""
+        return EventDispatcher(self, self._listeners)
 
     def create_tables(self) -> None:
         """Make missing tables, on a connection of its own that is closed after."""
@@ -184,6 +206,41 @@ class Auth:
             self._cores[kind] = kind(self)  # type: ignore[call-arg]
         core: R = self._cores[kind]
         return core
+
+
+class EventDispatcher:
+    """Listen to events, and tell of those that happen in an application's own code (S119)."""
+
+    def __init__(self, auth: Auth, listeners: events.Listeners) -> None:
+        self._auth, self._listeners = auth, listeners
+
+    def on(self, event: type[E], listener: Callable[..., Any], *, in_transaction: bool = False) -> None:
+        """Call a function with each event of a type, as `Auth.on` does."""
+        if event not in events.EVENTS:
+            names = ", ".join(kind.__name__ for kind in events.EVENTS)
+            raise ConfigurationError(f"{event!r} is no event of authcore: listen to one of {names}.")
+        self._add(event, listener, in_transaction)
+
+    def on_every(self, listener: Callable[..., Any], *, in_transaction: bool = False) -> None:
+        """Call a function with every event of every type, as `Auth.on` does with those of one."""
+        self._add(events.Event, listener, in_transaction)
+
+    def dispatch(self, event: events.Event) -> None:
+        """Tell of an event as the rooms do, blocking; `await auth.asyncio.events.dispatch(event)` is for event loops.
+
+        Raises TypeError for what is no event, and what a listener `in_transaction` raises.
+        """
+        self._auth.blocking.events.dispatch(event)
+
+    def _add(self, event: type[events.Event], listener: Any, in_transaction: bool) -> None:
+        if not callable(listener):
+            raise ConfigurationError(f"Auth.on({event.__name__}, …) takes a function of the event.")
+        if in_transaction and inspect.iscoroutinefunction(listener):
+            raise ConfigurationError(
+                f"Auth.on({event.__name__}, …, in_transaction=True) takes a synchronous function of (connection, "
+                "event): nothing can be awaited inside a transaction."
+            )
+        self._listeners.add(event, listener, in_transaction=in_transaction)
 
 
 class _Core:
@@ -286,7 +343,7 @@ class AsyncCore(_Core):
 
         now = ctx.now()
         try:
-            who = inline.read(sessions.lookup, ctx.tenant.id, digest, now)
+            who = inline.read(sessions.lookup, ctx.tenant.id, digest, now, ctx.app.user)
         except WouldBlock:
             return False, None
         # Noting the session's use is a write, which has no place on the loop.

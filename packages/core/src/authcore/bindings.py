@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable, Coroutine
 from typing import TYPE_CHECKING, Any, TypeVar, overload
 
-from authcore.calls import Asyncio, Blocking, Calls
+from authcore.calls import Asyncio, Blocking, Calls, M, call
 from authcore.context import Context
 from authcore.errors import ConfigurationError
 from authcore.feature import Feature
@@ -14,12 +14,39 @@ from authcore.features.password.calls import PasswordCalls
 from authcore.features.sessions import Sessions
 from authcore.features.sessions.calls import SessionCalls
 from authcore.http import Request
+from authcore.services import events
 
 if TYPE_CHECKING:
     from authcore.app import Auth
+    from authcore.features.account import Account
+    from authcore.features.account.calls import AccountCalls
+    from authcore.features.administration import Administration
+    from authcore.features.administration.calls import AdministrationCalls
+    from authcore.features.anonymous import Anonymous
+    from authcore.features.anonymous.calls import AnonymousCalls
+    from authcore.features.audit import Audit
+    from authcore.features.audit.calls import AuditCalls
+    from authcore.features.code import Code
+    from authcore.features.code.calls import CodeCalls
+    from authcore.features.email_change import EmailChange
+    from authcore.features.email_change.calls import EmailChangeCalls
+    from authcore.features.email_code import EmailCode
+    from authcore.features.email_code.calls import EmailCodeCalls
+    from authcore.features.email_verification import EmailVerification
+    from authcore.features.email_verification.calls import EmailVerificationCalls
+    from authcore.features.magic_link import MagicLink
+    from authcore.features.magic_link.calls import MagicLinkCalls
+    from authcore.features.password_reset import PasswordReset
+    from authcore.features.password_reset.calls import PasswordResetCalls
 
 C = TypeVar("C", bound=Calls[Any])
 Flow = Callable[[Context], Coroutine[Any, Any, Any]]
+
+
+class EventCalls(Calls[M]):
+    """`auth.blocking.events` and `auth.asyncio.events`."""
+
+    dispatch = call(events.dispatch)
 
 
 class BlockingCalls:
@@ -39,6 +66,11 @@ class BlockingCalls:
         return self._auth.blocking_core().run(flow, self._request)
 
     @property
+    def events(self) -> EventCalls[Blocking]:
+        """Answer the calls about events."""
+        return EventCalls(self._run)
+
+    @property
     def sessions(self) -> SessionCalls[Blocking]:
         """Answer the calls about sessions."""
         return SessionCalls(self._run)
@@ -48,12 +80,102 @@ class BlockingCalls:
         """Answer the calls about passwords."""
         return self[PasswordCalls[Blocking]]
 
+    @property
+    def password_reset(self) -> PasswordResetCalls[Blocking]:
+        """Answer the calls about resetting forgotten passwords."""
+        from authcore.features.password_reset.calls import PasswordResetCalls
+
+        return self[PasswordResetCalls[Blocking]]
+
+    @property
+    def email_verification(self) -> EmailVerificationCalls[Blocking]:
+        """Answer the calls about proving addresses."""
+        from authcore.features.email_verification.calls import EmailVerificationCalls
+
+        return self[EmailVerificationCalls[Blocking]]
+
+    @property
+    def email_change(self) -> EmailChangeCalls[Blocking]:
+        """Answer the calls about changing addresses."""
+        from authcore.features.email_change.calls import EmailChangeCalls
+
+        return self[EmailChangeCalls[Blocking]]
+
+    @property
+    def email_code(self) -> EmailCodeCalls[Blocking]:
+        """Answer the calls about codes at sign-in."""
+        from authcore.features.email_code.calls import EmailCodeCalls
+
+        return self[EmailCodeCalls[Blocking]]
+
+    @property
+    def magic_link(self) -> MagicLinkCalls[Blocking]:
+        """Answer the calls about signing in by link."""
+        from authcore.features.magic_link.calls import MagicLinkCalls
+
+        return self[MagicLinkCalls[Blocking]]
+
+    @property
+    def code(self) -> CodeCalls[Blocking]:
+        """Answer the calls about signing in by code."""
+        from authcore.features.code.calls import CodeCalls
+
+        return self[CodeCalls[Blocking]]
+
+    @property
+    def account(self) -> AccountCalls[Blocking]:
+        """Answer the calls about a user's own account."""
+        from authcore.features.account.calls import AccountCalls
+
+        return self[AccountCalls[Blocking]]
+
+    @property
+    def anonymous(self) -> AnonymousCalls[Blocking]:
+        """Answer the calls about users without an account."""
+        from authcore.features.anonymous.calls import AnonymousCalls
+
+        return self[AnonymousCalls[Blocking]]
+
+    @property
+    def administration(self) -> AdministrationCalls[Blocking]:
+        """Answer the calls about looking after users."""
+        from authcore.features.administration.calls import AdministrationCalls
+
+        return self[AdministrationCalls[Blocking]]
+
+    @property
+    def audit(self) -> AuditCalls[Blocking]:
+        """Answer the calls about what happened."""
+        from authcore.features.audit.calls import AuditCalls
+
+        return self[AuditCalls[Blocking]]
+
     @overload
     def __getitem__(self, room: type[C]) -> C: ...
     @overload
     def __getitem__(self, room: type[Password]) -> PasswordCalls[Blocking]: ...
     @overload
     def __getitem__(self, room: type[Sessions]) -> SessionCalls[Blocking]: ...
+    @overload
+    def __getitem__(self, room: type[PasswordReset]) -> PasswordResetCalls[Blocking]: ...
+    @overload
+    def __getitem__(self, room: type[EmailVerification]) -> EmailVerificationCalls[Blocking]: ...
+    @overload
+    def __getitem__(self, room: type[EmailChange]) -> EmailChangeCalls[Blocking]: ...
+    @overload
+    def __getitem__(self, room: type[EmailCode]) -> EmailCodeCalls[Blocking]: ...
+    @overload
+    def __getitem__(self, room: type[MagicLink]) -> MagicLinkCalls[Blocking]: ...
+    @overload
+    def __getitem__(self, room: type[Code]) -> CodeCalls[Blocking]: ...
+    @overload
+    def __getitem__(self, room: type[Account]) -> AccountCalls[Blocking]: ...
+    @overload
+    def __getitem__(self, room: type[Anonymous]) -> AnonymousCalls[Blocking]: ...
+    @overload
+    def __getitem__(self, room: type[Administration]) -> AdministrationCalls[Blocking]: ...
+    @overload
+    def __getitem__(self, room: type[Audit]) -> AuditCalls[Blocking]: ...
     @overload
     def __getitem__(self, room: type[Feature]) -> Any: ...
     def __getitem__(self, room: Any) -> Any:
@@ -81,6 +203,11 @@ class AsyncioCalls:
         return self._auth.async_core().run(flow, self._request)
 
     @property
+    def events(self) -> EventCalls[Asyncio]:
+        """Answer the calls about events."""
+        return EventCalls(self._run)
+
+    @property
     def sessions(self) -> SessionCalls[Asyncio]:
         """Answer the calls about sessions."""
         return SessionCalls(self._run)
@@ -90,12 +217,102 @@ class AsyncioCalls:
         """Answer the calls about passwords."""
         return self[PasswordCalls[Asyncio]]
 
+    @property
+    def password_reset(self) -> PasswordResetCalls[Asyncio]:
+        """Answer the calls about resetting forgotten passwords."""
+        from authcore.features.password_reset.calls import PasswordResetCalls
+
+        return self[PasswordResetCalls[Asyncio]]
+
+    @property
+    def email_verification(self) -> EmailVerificationCalls[Asyncio]:
+        """Answer the calls about proving addresses."""
+        from authcore.features.email_verification.calls import EmailVerificationCalls
+
+        return self[EmailVerificationCalls[Asyncio]]
+
+    @property
+    def email_change(self) -> EmailChangeCalls[Asyncio]:
+        """Answer the calls about changing addresses."""
+        from authcore.features.email_change.calls import EmailChangeCalls
+
+        return self[EmailChangeCalls[Asyncio]]
+
+    @property
+    def email_code(self) -> EmailCodeCalls[Asyncio]:
+        """Answer the calls about codes at sign-in."""
+        from authcore.features.email_code.calls import EmailCodeCalls
+
+        return self[EmailCodeCalls[Asyncio]]
+
+    @property
+    def magic_link(self) -> MagicLinkCalls[Asyncio]:
+        """Answer the calls about signing in by link."""
+        from authcore.features.magic_link.calls import MagicLinkCalls
+
+        return self[MagicLinkCalls[Asyncio]]
+
+    @property
+    def code(self) -> CodeCalls[Asyncio]:
+        """Answer the calls about signing in by code."""
+        from authcore.features.code.calls import CodeCalls
+
+        return self[CodeCalls[Asyncio]]
+
+    @property
+    def account(self) -> AccountCalls[Asyncio]:
+        """Answer the calls about a user's own account."""
+        from authcore.features.account.calls import AccountCalls
+
+        return self[AccountCalls[Asyncio]]
+
+    @property
+    def anonymous(self) -> AnonymousCalls[Asyncio]:
+        """Answer the calls about users without an account."""
+        from authcore.features.anonymous.calls import AnonymousCalls
+
+        return self[AnonymousCalls[Asyncio]]
+
+    @property
+    def administration(self) -> AdministrationCalls[Asyncio]:
+        """Answer the calls about looking after users."""
+        from authcore.features.administration.calls import AdministrationCalls
+
+        return self[AdministrationCalls[Asyncio]]
+
+    @property
+    def audit(self) -> AuditCalls[Asyncio]:
+        """Answer the calls about what happened."""
+        from authcore.features.audit.calls import AuditCalls
+
+        return self[AuditCalls[Asyncio]]
+
     @overload
     def __getitem__(self, room: type[C]) -> C: ...
     @overload
     def __getitem__(self, room: type[Password]) -> PasswordCalls[Asyncio]: ...
     @overload
     def __getitem__(self, room: type[Sessions]) -> SessionCalls[Asyncio]: ...
+    @overload
+    def __getitem__(self, room: type[PasswordReset]) -> PasswordResetCalls[Asyncio]: ...
+    @overload
+    def __getitem__(self, room: type[EmailVerification]) -> EmailVerificationCalls[Asyncio]: ...
+    @overload
+    def __getitem__(self, room: type[EmailChange]) -> EmailChangeCalls[Asyncio]: ...
+    @overload
+    def __getitem__(self, room: type[EmailCode]) -> EmailCodeCalls[Asyncio]: ...
+    @overload
+    def __getitem__(self, room: type[MagicLink]) -> MagicLinkCalls[Asyncio]: ...
+    @overload
+    def __getitem__(self, room: type[Code]) -> CodeCalls[Asyncio]: ...
+    @overload
+    def __getitem__(self, room: type[Account]) -> AccountCalls[Asyncio]: ...
+    @overload
+    def __getitem__(self, room: type[Anonymous]) -> AnonymousCalls[Asyncio]: ...
+    @overload
+    def __getitem__(self, room: type[Administration]) -> AdministrationCalls[Asyncio]: ...
+    @overload
+    def __getitem__(self, room: type[Audit]) -> AuditCalls[Asyncio]: ...
     @overload
     def __getitem__(self, room: type[Feature]) -> Any: ...
     def __getitem__(self, room: Any) -> Any:

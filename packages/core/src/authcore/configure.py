@@ -8,7 +8,7 @@ import re
 import secrets
 import stat
 from collections.abc import Callable, Iterable, Mapping, Sequence
-from dataclasses import dataclass, fields
+from dataclasses import dataclass, replace
 from ipaddress import ip_network
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -20,8 +20,11 @@ from authcore.feature import Feature, sender_address
 from authcore.features.meta import Meta
 from authcore.features.sessions import Sessions
 from authcore.ports import Ports
+from authcore.services import brands, languages, limits, links
+from authcore.services.events import Listeners
 from authcore.services.keys import KeyRing
 from authcore.services.origin import LOOPBACK
+from authcore.services.user_fields import shape_of
 
 if TYPE_CHECKING:
     from authcore.backends.build import Plan
@@ -34,6 +37,7 @@ _PREFIX = re.compile(r"(?:/(?!\.{1,2}(?:/|\Z))[A-Za-z0-9._~-]+)+\Z")
 _COOKIE = re.compile(r"[A-Za-z0-9_-]{1,40}\Z")
 _DOMAIN = re.compile(r"(?=.{1,253}\Z)[a-z0-9_]([a-z0-9_-]*[a-z0-9])?(\.[a-z0-9]([a-z0-9-]*[a-z0-9])?)*\Z")
 _DEFAULT_PORTS = {"http": 80, "https": 443}
+_MESSAGES = {"mailer": "mail", "sms": "sms"}
 _KEY_VALUE = ("get", "put", "take", "compare_and_swap", "increment", "delete")
 
 
@@ -44,19 +48,11 @@ class Declaration:
     app: AppSettings
     features: tuple[Feature, ...]
     mailer: Any
+    sms: Any
     outbox: str
     async_drive: str
     dev_mode: bool
     backend: Mapping[str, Any]
-
-    @property
-    def listeners(self) -> dict[type, list[Callable[..., Any]]]:
-        """Answer the rooms' own listeners by event."""
-        found: dict[type, list[Callable[..., Any]]] = {}
-        for feature in self.features:
-            for event, listener in feature.listeners:
-                found.setdefault(event, []).append(listener)
-        return found
 
     def plan(self) -> Plan:
         """Answer what the backends are made from."""
@@ -64,11 +60,10 @@ class Declaration:
 
         return Plan(**self.backend)
 
-    def runtime(
-        self, ports: Ports, listeners: Mapping[type, Sequence[Callable[..., Any]]], wake: Callable[[], None]
-    ) -> Runtime:
+    def runtime(self, ports: Ports, listeners: Listeners, wake: Callable[[], None]) -> Runtime:
         """Bind the settings to ports."""
-        settings = {type(f.settings): f.settings for f in self.features if f.settings is not None}
+        values = [value for f in self.features for value in (f.settings, *f.shares) if value is not None]
+        settings = {type(value): value for value in values}
         return Runtime(self.app, ports, self.features, settings, listeners, wake)
 
 
@@ -76,6 +71,7 @@ def configure(**given: Any) -> Declaration:
     """Validate every keyword of `Auth`."""
     dev = _flag("dev_mode", given["dev_mode"])
     base_url = _base_url(given["base_url"], dev)
+    catalogues = languages.catalogues(given["mail_catalogues"])
     app = AppSettings(
         base_url=base_url,
         prefix=_prefix(given["prefix"]),
@@ -87,15 +83,25 @@ def configure(**given: Any) -> Declaration:
         dev_hosts=_dev_hosts(given["dev_hosts"], dev),
         origins=frozenset([base_url, *_origins(given["trusted_origins"], dev)]),
         trusted_proxies=_proxies(given["trusted_proxies"]),
-        limits=_flag("limits", given["limits"]),
+        limits=limits.settled(given["limits"]),
         mail_from=_mail_from(given["mail_from"], base_url),
         mail_templates=_templates(given["mail_templates"]),
+        mail_catalogues=catalogues,
+        brand=brands.setting(given["brand"]),
+        languages=languages.setting(given["languages"], catalogues),
+        build_link=links.setting(given["build_link"]),
         tenant=_hook("tenant", given["tenant"]),
+        user=shape_of(given["user"]),
+        sign_up=_sign_up(given["sign_up"]),
     )
+    features = _features(given["features"])
+    if given["sms"] is None and not dev:
+        _refuse_sms(features)
     return Declaration(
         app=app,
-        features=_features(given["features"]),
+        features=features,
         mailer=_mailer(given["mailer"], dev),
+        sms=_sms(given["sms"], dev),
         outbox=_choice("outbox", given["outbox"], ("thread", "external")),
         async_drive=_choice("async_drive", given["async_drive"], ("threads", "asyncio")),
         dev_mode=dev,
@@ -109,7 +115,8 @@ def _backend(given: Mapping[str, Any], dev: bool) -> dict[str, Any]:
     return {
         "database": _database(given["database"], dev, given["async_drive"]),
         "key_value": _key_value(given["key_value"]),
-        "hashing": _hashing(given["hashing"], dev),
+        "limiter": _port("limiter", given["limiter"], ("hit", "clear")),
+        "hashing": _hashing(given["hashing"], given["pepper"], dev),
         "clock": _port("clock", given["clock"], ("now",)) or SystemClock(),
         "random": _port("random", given["random"], ("bytes",)) or SystemRandom(),
         "create_missing": dev,
@@ -163,18 +170,10 @@ def _port(name: str, given: Any, methods: Sequence[str]) -> Any:
     return given
 
 
-def _hashing(given: Any, dev: bool) -> Any:
-    from authcore.backends.argon2 import HashParameters
+def _hashing(given: Any, pepper: Any, dev: bool) -> Any:
+    from authcore.backends.hashing.choice import checked
 
-    parameters = HashParameters() if given is None else given
-    if not isinstance(parameters, HashParameters):
-        raise ConfigurationError(f"Auth(hashing=…) is a HashParameters(…), or left out, not {_kind(given)}.")
-    for field in fields(parameters):
-        if type(value := getattr(parameters, field.name)) is not int or value < 1:
-            raise ConfigurationError(f"HashParameters({field.name}={value!r}) is a whole number from 1.")
-    if not dev:
-        parameters.check()
-    return parameters
+    return replace(checked(given, dev=dev), peppers=tuple(_strong("pepper", pepper)))
 
 
 def _features(given: Any) -> tuple[Feature, ...]:
@@ -190,10 +189,23 @@ def _features(given: Any) -> tuple[Feature, ...]:
         if not any(isinstance(feature, always) for feature in features):
             features += (always(),)
     _once("holds {} twice", (repr(feature.name) for feature in features))
+    _required(features)
     # Two rooms of one path would answer by chance; two steps of one kind would pass for each other (rule A1).
-    _once("has two rooms that answer {}", (f"{r.method} {r.path}" for f in features for r in f.routes))
+    _once(
+        "has two rooms that answer {}", (f"{r.method} {r.path}" for f in features for r in f.routes if not r.fallback)
+    )
     _once("has two rooms with the sign-in step {}", (repr(step.kind) for f in features for step in f.steps))
     return features
+
+
+def _required(features: Sequence[Feature]) -> None:
+    present = {feature.name for feature in features}
+    for feature in features:
+        for name in feature.requires:
+            if name not in present:
+                raise ConfigurationError(
+                    f"{type(feature).__name__} needs the room {name!r}: write it beside it in Auth(features=[…])."
+                )
 
 
 def _once(sentence: str, names: Iterable[str]) -> None:
@@ -214,20 +226,27 @@ def _secrets(given: Any, dev: bool) -> list[str] | Callable[[], list[str]]:
         # Made at the first use: a declaration at module level does no I/O.
         file = Path(DEV_SECRET_FILE).absolute()
         return lambda: [_dev_secret(file)]
+    return _strong("secret", given)
+
+
+def _strong(name: str, given: Any) -> list[str]:
+    """Answer secrets of an application, the newest first; None is none."""
+    if given is None:
+        return []
     if not isinstance(given, str | list | tuple):
-        raise ConfigurationError(f"Auth(secret=…) is text, or a list with the newest first, not {_kind(given)}.")
+        raise ConfigurationError(f"Auth({name}=…) is text, or a list with the newest first, not {_kind(given)}.")
     found = [given] if isinstance(given, str) else list(given)
     if not found:
-        raise ConfigurationError("Auth(secret=[…]) is empty: give at least one secret, the newest first.")
+        raise ConfigurationError(f"Auth({name}=[…]) is empty: give at least one {name}, the newest first.")
     for secret in found:
         if not isinstance(secret, str) or len(secret) < MIN_SECRET:
             raise ConfigurationError(
-                f"Auth(secret=…) is text of at least {MIN_SECRET} characters: `authcore secret` makes one."
+                f"Auth({name}=…) is text of at least {MIN_SECRET} characters: `authcore secret` makes one."
             )
         if not _encodable(secret):
-            raise ConfigurationError("Auth(secret=…) is no Unicode text: `authcore secret` makes one.")
+            raise ConfigurationError(f"Auth({name}=…) is no Unicode text: `authcore secret` makes one.")
         if len(set(secret)) < 10:
-            raise ConfigurationError("Auth(secret=…) repeats a few characters: `authcore secret` makes a random one.")
+            raise ConfigurationError(f"Auth({name}=…) repeats a few characters: `authcore secret` makes a random one.")
     return found
 
 
@@ -437,17 +456,48 @@ def _mailer(given: Any, dev: bool) -> Any:
     if isinstance(given, type):
         raise ConfigurationError(f"Auth(mailer=…) is the class {given.__name__}: write an instance of it.")
     if callable(getattr(given, "send", None)):
-        _check_takes_mail(given.send, "its send")
+        _check_takes_one("mailer", given.send, "its send")
         return given
     if callable(given):
-        _check_takes_mail(given, "it")
+        _check_takes_one("mailer", given, "it")
         return CallableMailer(given)
     raise ConfigurationError(
         f"Auth(mailer=…) is {_kind(given)}, without send(mail): give an SmtpMailer, or a function that sends a mail."
     )
 
 
-def _check_takes_mail(send: Callable[..., Any], what: str) -> None:
+def _sms(given: Any, dev: bool) -> Any:
+    from authcore.backends.sms import CallableSms, ConsoleSms
+
+    if (isinstance(given, str) and given == "console") or (given is None and dev):
+        if not dev:
+            raise ConfigurationError("Auth(sms='console') is for dev_mode: give a function that sends a text message.")
+        return ConsoleSms()
+    if given is None:
+        return None
+    if isinstance(given, type):
+        raise ConfigurationError(f"Auth(sms=…) is the class {given.__name__}: write an instance of it.")
+    if callable(getattr(given, "send", None)):
+        _check_takes_one("sms", given.send, "its send")
+        return given
+    if callable(given):
+        _check_takes_one("sms", given, "it")
+        return CallableSms(given)
+    raise ConfigurationError(
+        f"Auth(sms=…) is {_kind(given)}, without send(sms): give an object that has it, or a function of one message."
+    )
+
+
+def _refuse_sms(features: Sequence[Feature]) -> None:
+    for feature in features:
+        if feature.sms:
+            raise ConfigurationError(
+                f"{type(feature).__name__} sends text messages, and nothing hands them over: "
+                "give Auth(sms=…) an object with send(sms), or a function of one message."
+            )
+
+
+def _check_takes_one(setting: str, send: Callable[..., Any], what: str) -> None:
     try:
         signature = inspect.signature(send)
     except (TypeError, ValueError):  # of what is written in C
@@ -456,13 +506,22 @@ def _check_takes_mail(send: Callable[..., Any], what: str) -> None:
         signature.bind(None)
     except TypeError as error:
         raise ConfigurationError(
-            f"Auth(mailer=…): {what} cannot be called with one mail ({error}): write a function such as send(mail)."
+            f"Auth({setting}=…): {what} cannot be called with one {_MESSAGES[setting]} ({error}): "
+            f"write a function such as send({_MESSAGES[setting]})."
         ) from None
 
 
 def _hook(name: str, given: Any) -> Any:
     if given is not None and not callable(given):
         raise ConfigurationError(f"Auth({name}=…) is a function of the request, not {_kind(given)}.")
+    return given
+
+
+def _sign_up(given: Any) -> Any:
+    if callable(given) and not isinstance(given, type):
+        return given
+    if given not in ("open", "closed"):
+        raise ConfigurationError("Auth(sign_up=…) is 'open', 'closed', or a function that is asked about a Candidate.")
     return given
 
 

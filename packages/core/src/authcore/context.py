@@ -2,19 +2,22 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from datetime import datetime
+from os import PathLike
 from typing import TYPE_CHECKING, Any, ClassVar, TypeVar, cast
 
 from authcore.http import Request
-from authcore.ports import Clock, Database, Hasher, Hooks, Http, KeyValue, Ports, Randomness
+from authcore.ports import Clock, Database, Hasher, Hooks, Http, KeyValue, Limiter, Ports, Randomness
 from authcore.values import Value
 
 if TYPE_CHECKING:
     from authcore.feature import Feature
-    from authcore.services.accounts import User
+    from authcore.services.accounts import User, UserShape
+    from authcore.services.events import Listeners
     from authcore.services.keys import KeyRing
+    from authcore.services.limits import Limits
     from authcore.services.sessions import Session
 
 S = TypeVar("S")
@@ -27,13 +30,26 @@ class Tenant(Value, frozen=True):
     """Whose users these are. The id, at most 64 characters, is part of every identity, challenge, limit and session.
 
     `base_url` is the origin of the tenant's own site, the application's where it is None; `origins` are more that it
-    sends from. `brand` goes to the templates of mails: its `product` stands in place of the application's.
+    sends from. `brand` goes to the templates of mails: its `product`, `color` (#rrggbb) and `logo_url` (https) stand in
+    place of the application's.
     """
 
     id: str
     base_url: str | None = None
     origins: tuple[str, ...] = ()
     brand: Mapping[str, str] | None = None
+
+
+class Brand(Value, frozen=True):
+    """How mails look: `color` (#rrggbb) of buttons and links, and a logo.
+
+    `logo` is the path of a PNG, JPEG or GIF that travels inside the mail. `logo_url` is an https address instead:
+    whoever serves it sees who opens a mail, and when.
+    """
+
+    color: str = "#1d4ed8"
+    logo: str | PathLike[str] | None = None
+    logo_url: str | None = None
 
 
 DEFAULT_TENANT = Tenant("default")
@@ -62,10 +78,16 @@ class AppSettings(Value, frozen=True):
     dev_hosts: frozenset[str] | None  # None outside dev_mode
     origins: frozenset[str]
     trusted_proxies: tuple[str, ...]
-    limits: bool
+    limits: Limits
     mail_from: str
     mail_templates: str | None
+    mail_catalogues: str | None
+    brand: Brand
+    languages: tuple[str, ...]  # the first is used where none fits
+    build_link: Callable[[str, str], str] | None
     tenant: Callable[[Request], Any] | None
+    user: UserShape
+    sign_up: Any  # "open", "closed" or a hook that is asked about each Candidate
 
 
 class Runtime(Value, frozen=True):
@@ -75,7 +97,7 @@ class Runtime(Value, frozen=True):
     ports: Ports
     features: tuple[Feature, ...]
     settings: Mapping[type, Any]
-    listeners: Mapping[type, Sequence[Callable[..., Any]]]
+    listeners: Listeners
     wake_sender: Callable[[], None]
 
 
@@ -103,6 +125,11 @@ class Context:
     def kv(self) -> KeyValue:
         """Answer the key-value store."""
         return self.runtime.ports.kv
+
+    @property
+    def limiter(self) -> Limiter:
+        """Answer the limiter."""
+        return self.runtime.ports.limiter
 
     @property
     def hasher(self) -> Hasher:

@@ -21,6 +21,7 @@ COMMON = (
     ("X-Content-Type-Options", "nosniff"),
 )
 _BARE = COMMON[1:]
+_HTML = ("Content-Type", "text/html; charset=utf-8")
 _encoder = msgspec.json.Encoder()
 
 
@@ -122,6 +123,8 @@ def failure(error: AuthError) -> Result:
 
 def encode(answer: Answer) -> Result:
     """Encode an answer once, to bytes."""
+    if answer.html is not None:
+        return Result(answer.status, answer.html.encode(), answer.cookies, (_HTML, *_BARE, *answer.headers))
     if answer.value is None:
         return Result(answer.status, b"", answer.cookies, (*_BARE, *answer.headers))
     return Result(answer.status, _encoder.encode(answer.value), answer.cookies, (*COMMON, *answer.headers))

@@ -13,7 +13,9 @@ AuthError                                  status  code
 ├── Forbidden                              403     forbidden
 │   ├── OriginNotAllowed                   403     origin_not_allowed
 │   ├── EmailNotVerified                   403     email_not_verified
-│   └── HostNotAllowed                     403     host_not_allowed
+│   ├── HostNotAllowed                     403     host_not_allowed
+│   ├── PasswordDisabled                   403     password_disabled
+│   └── SignUpClosed                       403     sign_up_closed
 ├── NotFound                               404     not_found
 ├── MethodNotAllowed                       405     method_not_allowed
 ├── Conflict                               409     conflict
@@ -169,6 +171,20 @@ class HostNotAllowed(Forbidden):
 
     code = "host_not_allowed"
     message = "In dev_mode only loopback hosts are answered: list this host in dev_hosts."
+
+
+class PasswordDisabled(Forbidden):
+    """Passwords are switched off here, for every address alike."""
+
+    code = "password_disabled"
+    message = "Passwords are not used here."
+
+
+class SignUpClosed(Forbidden):
+    """The application makes no account for who asks; whether there is one already is not told."""
+
+    code = "sign_up_closed"
+    message = "Signing up is not open here."
 
 
 class NotFound(AuthError):

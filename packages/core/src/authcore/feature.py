@@ -2,10 +2,10 @@
 
 from __future__ import annotations
 
-from collections.abc import Awaitable, Callable, Sequence
+from collections.abc import Awaitable, Callable, Mapping, Sequence
 from datetime import datetime, timedelta
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, ClassVar, Protocol
+from typing import TYPE_CHECKING, Any, ClassVar, Literal
 
 from msgspec.structs import replace
 from sqlalchemy import Table
@@ -18,20 +18,57 @@ from authcore.values import Value
 
 if TYPE_CHECKING:
     from authcore.context import Context
-    from authcore.services.challenges import Challenge
-    from authcore.services.sign_in import Proof, SignInState
+    from authcore.services.accounts import Account
+    from authcore.services.mailed import Mailed
+    from authcore.services.sign_in import Proof, Remembered, SignInState
+
+
+Family = Literal["recovery", "invite", "login", "mfa", "notify_new_device"]
+Carries = Literal["code", "link", "name"]
+_NAMES: Mapping[tuple[str, str], str] = {
+    ("recovery", "link"): "recovery.magic_link",
+    ("recovery", "code"): "recovery.pincode",
+    ("invite", "link"): "invite.magic_link",
+    ("invite", "code"): "invite.pincode",
+    ("login", "link"): "login.magic_link",
+    ("login", "code"): "login.pincode",
+    ("mfa", "code"): "mfa.code",
+    ("notify_new_device", ""): "notify_new_device",
+}
+"""The closed names of what mails and text messages are for (S89, S90), by family and by what the message carries."""
+
+
+def event_name(family: Family | None, *, code: bool, link: bool) -> str | None:
+    """Answer the closed name (S89, S90) of a message: a link goes before the code beside it; None outside families."""
+    carried = ["link"] * link + ["code"] * code + [""]
+    return next((_NAMES[family, what] for what in carried if family and (family, what) in _NAMES), None)
 
 
 class MailTemplate(Value, frozen=True):
     """A kind of mail: `<folder>/<name>.html`, `.txt` and `.subject.txt` are its templates.
 
-    `sender` overrides the application's address for this kind.
+    `sender` overrides the application's address for this kind. `family` gives its name among S89's. `carries` says what
+    it may carry ("name" is the greeting by display name), and `sample` is an example of `MailPayload.data`: the preview
+    and the tests render with both.
     """
 
     kind: str
     name: str
     folder: Path
     sender: str | None = None
+    family: Family | None = None
+    carries: tuple[Carries, ...] = ()
+    sample: Mapping[str, Any] = {}
+
+
+class SmsTemplate(Value, frozen=True):
+    """A kind of text message with a code: `<folder>/<name>.sms.txt` is its template, which extends `base.sms.txt`."""
+
+    kind: str
+    name: str
+    folder: Path
+    family: Family | None = None
+    sample: Mapping[str, Any] = {}
 
 
 def sender_address(owner: str, given: object) -> str:
@@ -62,19 +99,27 @@ class Retention(Value, frozen=True):
     clean: Callable[[Connection, datetime, int], int]
 
 
-class SignInStep(Protocol):
-    """What may stand between a proved first factor and a session."""
+class SignInStep:
+    """What may stand between a proved first factor and a session; a room's own is a subclass."""
 
-    kind: str
+    kind: ClassVar[str]
     """The challenge's kind on the wire, such as `email_code` or `totp`."""
 
     async def required(self, ctx: Context, state: SignInState) -> bool:
         """Tell whether this sign-in must pass the step."""
-        ...
+        raise NotImplementedError
 
-    async def begin(self, ctx: Context, state: SignInState) -> Challenge:
-        """Make the challenge that carries the sign-in on."""
-        ...
+    async def spare(self, ctx: Context, state: SignInState) -> SignInState | None:
+        """Spend what the client presented to be spared the step; answer the state in which it is passed, or None."""
+        return None
+
+    async def begin(self, ctx: Context, state: SignInState) -> Mailed:
+        """Begin the challenge that carries the sign-in on; its answer comes back by `sign_in.resume`."""
+        raise NotImplementedError
+
+    async def remember(self, ctx: Context, account: Account, state: SignInState) -> Remembered | None:
+        """Make what spares the step next time, after the session was made; None where the step has no such thing."""
+        return None
 
 
 class Reauthentication(Value, frozen=True):
@@ -88,6 +133,8 @@ class Feature:
     """A room's table of contents. A subclass sets the class values and, in `__init__`, its settings.
 
     `calls` are the room's flows as Python calls, `listeners` pairs an event type with a function of (context, event).
+    A room whose settings ask for text messages sets `self.sms` in its `__init__`: without a sender of them the
+    application refuses to start.
     """
 
     name: ClassVar[str]
@@ -95,10 +142,15 @@ class Feature:
     routes: ClassVar[tuple[Route, ...]] = ()
     tables: ClassVar[tuple[Table, ...]] = ()
     mails: ClassVar[tuple[MailTemplate, ...]] = ()
+    sms: ClassVar[tuple[SmsTemplate, ...]] = ()
     steps: ClassVar[tuple[SignInStep, ...]] = ()
     reauthentications: ClassVar[tuple[Reauthentication, ...]] = ()
     listeners: ClassVar[tuple[tuple[type, Callable[..., Any]], ...]] = ()
     retentions: ClassVar[tuple[Retention, ...]] = ()
+    requires: ClassVar[tuple[str, ...]] = ()
+
+    shares: tuple[Any, ...] = ()
+    """Settings that services read, each found by its type as `settings` is."""
 
     settings: Any = None
     """A frozen value whose type is the key under which flows find it."""

@@ -28,6 +28,8 @@ from authcore.errors import (
     UnsupportedMediaType,
 )
 from authcore.route import Empty, Requirement, Route
+from authcore.services.accounts import PLAIN, UserShape
+from authcore.services.user_fields import routes_of
 
 if TYPE_CHECKING:
     from authcore.app import Auth
@@ -68,7 +70,7 @@ def document(auth: Auth) -> dict[str, Any]:
 
 def document_of(app: AppSettings, features: Sequence[Feature]) -> dict[str, Any]:
     """Answer the document of the rooms that are enabled."""
-    routes = [route for feature in features for route in feature.routes]
+    routes = routes_of(app, features)
     paths: dict[str, Any] = {}
     for route in routes:
         paths.setdefault(app.prefix + route.path, {})[route.method.lower()] = _operation(app, route)
@@ -76,7 +78,7 @@ def document_of(app: AppSettings, features: Sequence[Feature]) -> dict[str, Any]
         "openapi": "3.1.0",
         "info": {"title": f"{app.product}: authentication", "version": "1"},
         "paths": paths,
-        "components": {"schemas": _schemas(routes), "securitySchemes": _schemes(app)},
+        "components": {"schemas": _schemas(routes, app.user), "securitySchemes": _schemes(app)},
     }
 
 
@@ -87,13 +89,17 @@ def _schemes(app: AppSettings) -> dict[str, Any]:
     return {COOKIE_SCHEME: cookie, BEARER_SCHEME: {"type": "http", "scheme": "bearer"}}
 
 
-def _schemas(routes: Iterable[Route]) -> dict[str, Any]:
+def _schemas(routes: Iterable[Route], shape: UserShape) -> dict[str, Any]:
     kinds: dict[type, None] = {Failure: None}
     for route in routes:
         for kind in (route.body, *route.answers.values()):
             if kind is not None and kind is not Empty:
                 kinds[kind] = None
     _, components = msgspec.json.schema_components(tuple(kinds), ref_template=_REF)
+    if shape is not PLAIN:
+        # Answers are declared with `User`, and carry the application's own type of it.
+        _, own = msgspec.json.schema_components((shape.kind,), ref_template=_REF)
+        components |= {**own, "User": own.pop(shape.kind.__name__)}
     return {f"Authcore{name}": schema for name, schema in components.items()}
 
 

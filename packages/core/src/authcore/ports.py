@@ -87,11 +87,53 @@ class Count(Value, frozen=True):
     ttl: float  # seconds
 
 
+class Limiter(Protocol):
+    """Counts of tries, each in a sliding window. The shipped one stands over `KeyValue`; `Auth(limiter=…)` takes another.
+
+    Keys are text up to 64 characters that name nobody. It raises Unavailable where it cannot count (rule O2).
+    """
+
+    async def hit(self, windows: Sequence[Window]) -> Sequence[Tally]:
+        """Count one hit in each window and answer what is known of each, in their order.
+
+        Of many contenders at most `allowance` are inside a window. All are counted, also when one is over.
+        """
+        ...
+
+    async def clear(self, windows: Sequence[Window]) -> None:
+        """Forget the hits of windows."""
+        ...
+
+
+class Window(Value, frozen=True):
+    """`allowance` hits under `key` in any `seconds`; a hit past it is itself a hit, unless `counts_refused` is False.
+
+    `steps` is how finely the window slides: hits are forgotten after `seconds` at the latest, by that part of it. With 1
+    what the last window still covers may be estimated.
+    """
+
+    key: str
+    allowance: int
+    seconds: int
+    counts_refused: bool = True
+    steps: int = 1
+
+
+class Tally(Value, frozen=True):
+    """By how many hits a window is `past` its allowance, and the seconds to `wait`; both 0 while it is inside."""
+
+    past: int
+    wait: int
+
+
 class Hasher(Protocol):
     """Slow password hashing, in a bounded pool, never on an event loop."""
 
     async def hash(self, password: str, salt: bytes | None = None) -> str:
-        """Answer the encoded digest, with a salt of 16 random bytes unless given; raise Overloaded."""
+        """Answer the encoded digest; raise Overloaded.
+
+        The salt is random, unless one is given that is as long as the present parameters have it.
+        """
         ...
 
     async def verify(self, digest: str, password: str) -> PasswordMatch:
@@ -106,6 +148,10 @@ class Hasher(Protocol):
         """Answer the salt inside an encoded digest."""
         ...
 
+    def knows(self, digest: str) -> bool:
+        """Tell whether a digest, brought from elsewhere perhaps, is one that a password can be checked against."""
+        ...
+
 
 class PasswordMatch(Value, frozen=True):
     """The password is right; `needs_rehash` if the digest's parameters are not the present ones."""
@@ -118,11 +164,21 @@ class PasswordMismatch(Exception):
 
 
 @dataclass(frozen=True, slots=True)
-class Mail:
-    """One mail, typed: what a mailer, a callable or a test sees.
+class Inline:
+    """A picture inside a mail, which its HTML names as `cid:<cid>`."""
 
-    `kind` is the closed name of what it is for; `text` and `html` are rendered; `key` is the idempotency key,
-    the same at every try.
+    cid: str
+    content_type: str  # such as "image/png"
+    data: bytes = field(repr=False)
+
+
+@dataclass(frozen=True, slots=True)
+class Mail:
+    """One mail, typed: what a mailer, a callable or a test sees (S74, S77, S89, S92).
+
+    `kind` is the closed name of what it is for, `event` its name among S89's ("recovery.magic_link"), or None;
+    `text` and `html` are rendered in `locale`; `key` is the idempotency key, the same at every try. `data` is what the
+    templates got, `metadata` what the room adds for a mailer. `username` is the display name of whom it is for.
     """
 
     kind: str
@@ -139,6 +195,11 @@ class Mail:
     token: str | None = field(default=None, repr=False)
     expires_at: datetime | None = None
     metadata: Mapping[str, Any] = field(default_factory=dict)
+    event: str | None = None
+    locale: str = "en"
+    username: str | None = None
+    data: Mapping[str, Any] = field(default_factory=dict, repr=False)
+    inline: tuple[Inline, ...] = ()
 
 
 class Mailer(Protocol):
@@ -146,6 +207,31 @@ class Mailer(Protocol):
 
     def send(self, mail: Mail) -> Awaitable[None] | None:
         """Send one mail. It runs in the sender's own thread, so it may block."""
+        ...
+
+
+@dataclass(frozen=True, slots=True)
+class Sms:
+    """One text message, typed (S90): `text` is what to send, `key` the idempotency key, the same at every try."""
+
+    kind: str
+    to: str
+    text: str = field(repr=False)
+    key: str
+    code: str | None = field(default=None, repr=False)
+    ttl: float = 0.0  # seconds for which the code is valid, counted from this try
+    expires_at: datetime | None = None
+    event: str | None = None
+    user_id: str | None = None
+    locale: str = "en"
+    metadata: Mapping[str, Any] = field(default_factory=dict)
+
+
+class SmsSender(Protocol):
+    """Hand a text message over; raising means that it is tried again later under the same key."""
+
+    def send(self, sms: Sms) -> Awaitable[None] | None:
+        """Send one message. It runs in the sender's own thread, so it may block."""
         ...
 
 
@@ -198,6 +284,7 @@ class Ports:
 
     db: Database
     kv: KeyValue
+    limiter: Limiter
     hasher: Hasher
     http: Http
     clock: Clock

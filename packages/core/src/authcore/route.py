@@ -58,12 +58,13 @@ FRESH = Requirement(default_fresh=True)
 
 
 class Answer(Value, frozen=True):
-    """What a handler answers: a status, a struct that becomes the body, and cookies."""
+    """What a handler answers: a status, a struct that becomes the body, and cookies; `html` is a page instead."""
 
     status: int
     value: msgspec.Struct | Mapping[str, Any] | None
     cookies: tuple[Cookie, ...] = ()
     headers: tuple[tuple[str, str], ...] = ()
+    html: str | None = None
 
 
 Handler = Callable[["Context", Any], Awaitable[Answer]]
@@ -74,7 +75,8 @@ class Route(Value, frozen=True, kw_only=True):
 
     `body` is the struct that the body must be, `answers` maps each success status to its struct.
     `needs` None is open to everyone. `mints` says that an answer may set a session cookie (rule R5).
-    `limit` names a bucket counted for the client's address before the handler runs.
+    `limit` names a bucket counted for the client's address before the handler runs. `user_fields` lets the body take
+    the editable fields of the application's users; a `fallback` gives way to another room's route of its path.
     """
 
     method: str
@@ -86,6 +88,8 @@ class Route(Value, frozen=True, kw_only=True):
     needs: Requirement | None = None
     mints: bool = False
     limit: str | None = None
+    user_fields: bool = False
+    fallback: bool = False
     raises: tuple[type[AuthError], ...] = ()
     tag: str = ""
 

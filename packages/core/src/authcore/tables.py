@@ -25,6 +25,21 @@ metadata = MetaData(
 PERSONAL = {"personal": True}
 """`Column(..., info=PERSONAL)` declares data about a person, for export and erasure."""
 
+IDENTIFIER = {"personal": True, "identifier": True}
+"""The same of a column that may hold a person's address or id: rows that do go with the account."""
+
+
+def shipped() -> MetaData:
+    """Answer the metadata once every shipped room has put its tables into it, whatever an application enables."""
+    from importlib import import_module
+    from pkgutil import iter_modules
+
+    rooms = import_module("authcore.features")
+    for room in iter_modules(rooms.__path__, f"{rooms.__name__}."):
+        import_module(room.name)
+    return metadata
+
+
 VERSION_TABLE = "authcore_schema_version"
 SCHEMA = "0001"
 """The revision under `migrations/` whose tables are those of `metadata`."""

@@ -13,8 +13,8 @@ from typing import Any
 import argon2
 import pytest
 
-from authcore.backends import argon2 as backend
 from authcore.backends.argon2 import CHEAP, STANDARD, AsyncHasher, BlockingHasher, HashParameters, HashPool
+from authcore.backends.hashing import pool as bounded
 from authcore.backends.system import SystemRandom
 from authcore.drive import run_blocking
 from authcore.errors import ConfigurationError, Overloaded
@@ -266,7 +266,7 @@ async def test_a_loop_goes_on_while_a_password_is_hashed(pool: HashPool) -> None
 
 def test_a_loop_keeps_a_processor(monkeypatch: pytest.MonkeyPatch) -> None:
     """Without a number there is a worker for each processor, and one less beside a loop; a given number stays."""
-    monkeypatch.setattr(backend, "cores", lambda: 4)
+    monkeypatch.setattr(bounded, "cores", lambda: 4)
     own, given = HashPool(), HashPool(4)
 
     before = own.workers
@@ -274,7 +274,7 @@ def test_a_loop_keeps_a_processor(monkeypatch: pytest.MonkeyPatch) -> None:
         pool.beside_loop()
 
     assert (before, own.workers, given.workers) == (4, 3, 4)
-    monkeypatch.setattr(backend, "cores", lambda: 1)
+    monkeypatch.setattr(bounded, "cores", lambda: 1)
     alone = HashPool()
     alone.beside_loop()
     assert alone.workers == 1

@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import asyncio
 import io
 import json
+import re
 import smtplib
 import socket
 import ssl
@@ -17,8 +19,10 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from aiosmtplib import SMTPException
 
 from authcore.backends.mail import CallableMailer, ConsoleMailer, FileMailer, MemoryMailer, SmtpMailer
+from authcore.backends.mail_asyncio import AsyncSmtpMailer
 from authcore.errors import ConfigurationError
 from authcore.ports import Mail
 from authcore.testing.ports import FrozenClock
@@ -34,6 +38,9 @@ MAIL = Mail(
     template="auth-sign-up",
     code="123456",
     url="https://example.com/auth/verify#t=abc",
+    token="abc",
+    username="Ann",
+    locale="de",
 )
 
 
@@ -93,10 +100,15 @@ def test_a_file_gets_a_line_of_json_for_each_mail(tmp_path: Path, clock: FrozenC
 
     lines = [json.loads(line) for line in path.read_text().splitlines()]
     assert lines[0] == {
+        "channel": "mail",
         "to": "ann@example.com",
         "kind": "sign-up",
+        "event": None,
         "code": "123456",
         "link": "https://example.com/auth/verify#t=abc",
+        "token": "abc",
+        "username": "Ann",
+        "locale": "de",
         "at": "2030-01-01T00:00:00Z",
         "key": "effect-1",
     }
@@ -119,17 +131,35 @@ def test_lines_of_many_writers_stay_whole(tmp_path: Path, clock: FrozenClock) ->
     assert len([json.loads(line) for line in path.read_text().splitlines()]) == 200
 
 
-def test_smtp_sends_text_and_html(smtp: Callable[..., tuple[int, list[bytes]]], clock: FrozenClock) -> None:
-    """A server gets one message of two alternatives, from and to the right addresses."""
+BOTH = pytest.mark.parametrize("kind", [SmtpMailer, AsyncSmtpMailer])
+
+
+def hand_over(mailer: SmtpMailer, mail: Mail) -> None:
+    """Send as the outbox's thread does: what answers an awaitable is awaited."""
+    answer: Any = mailer.send(mail)
+    if answer is not None:
+
+        async def awaited() -> None:
+            await answer
+
+        asyncio.run(awaited())
+
+
+@BOTH
+def test_smtp_sends_text_and_html(
+    smtp: Callable[..., tuple[int, list[bytes]]], clock: FrozenClock, kind: type[SmtpMailer]
+) -> None:
+    """A server gets one message of two alternatives, from and to the right addresses, in its language."""
     port, got = smtp()
 
-    SmtpMailer("127.0.0.1", clock=clock, port=port, security="none").send(MAIL)
+    hand_over(kind("127.0.0.1", clock=clock, port=port, security="none"), MAIL)
 
     lines = b"".join(got)
-    assert b"mail FROM:<shop@example.com>" in lines
-    assert b"rcpt TO:<ann@example.com>" in lines
-    message = message_from_bytes(lines.partition(b"data\r\n")[2], policy=SMTP)
+    assert b"mail from:<shop@example.com>" in lines.lower()
+    assert b"rcpt to:<ann@example.com>" in lines.lower()
+    message = message_from_bytes(re.split(rb"(?i)^data\r\n", lines, flags=re.MULTILINE)[1], policy=SMTP)
     assert message["Subject"] == "Your code"
+    assert message["Content-Language"] == "de"
     assert [part.get_content_type() for part in message.iter_parts()] == ["text/plain", "text/html"]
 
 
@@ -161,36 +191,39 @@ def test_an_address_is_one_address(clock: FrozenClock, to: str) -> None:
         SmtpMailer("127.0.0.1", clock=clock).message(replace(MAIL, to=to))
 
 
+@BOTH
 def test_a_server_without_tls_is_not_spoken_to(
-    smtp: Callable[..., tuple[int, list[bytes]]], clock: FrozenClock
+    smtp: Callable[..., tuple[int, list[bytes]]], clock: FrozenClock, kind: type[SmtpMailer]
 ) -> None:
     """STARTTLS is demanded: a server that does not offer it, or somebody who hides the offer, gets no mail."""
     port, got = smtp()
 
-    with pytest.raises(smtplib.SMTPNotSupportedError):
-        SmtpMailer("127.0.0.1", clock=clock, port=port, username="u", password="secret").send(MAIL)
+    with pytest.raises((smtplib.SMTPNotSupportedError, SMTPException), match="STARTTLS"):
+        hand_over(kind("127.0.0.1", clock=clock, port=port, username="u", password="secret"), MAIL)
 
     assert not {b"auth", b"mail", b"data"} & {line[:4].lower() for line in got}
 
 
-def test_a_rude_farewell_is_no_failure(smtp: Callable[..., tuple[int, list[bytes]]]) -> None:
+@BOTH
+def test_a_rude_farewell_is_no_failure(smtp: Callable[..., tuple[int, list[bytes]]], kind: type[SmtpMailer]) -> None:
     """Once the server has taken the mail, a broken goodbye does not have it sent again."""
     port, got = smtp(farewell=b"500 what?\r\n")
 
-    SmtpMailer("127.0.0.1", port=port, security="none").send(MAIL)
+    hand_over(kind("127.0.0.1", port=port, security="none"), MAIL)
 
-    assert got[-1] == b"quit\r\n"
+    assert got[-1].lower() == b"quit\r\n"
 
 
+@BOTH
 def test_a_certificate_that_nobody_vouches_for_is_refused(
-    smtp: Callable[..., tuple[int, list[bytes]]], clock: FrozenClock, tls: Any
+    smtp: Callable[..., tuple[int, list[bytes]]], clock: FrozenClock, tls: Any, kind: type[SmtpMailer]
 ) -> None:
     """The server has to prove its name; with its authority trusted, the same mail goes out."""
     port, got = smtp(tls.server)
 
-    with pytest.raises(ssl.SSLCertVerificationError):
-        SmtpMailer("127.0.0.1", clock=clock, port=port, security="tls").send(MAIL)
-    SmtpMailer("127.0.0.1", clock=clock, port=port, security="tls", context=tls.client).send(MAIL)
+    with pytest.raises((ssl.SSLCertVerificationError, SMTPException), match=r"(?i)certificate"):
+        hand_over(kind("127.0.0.1", clock=clock, port=port, security="tls"), MAIL)
+    hand_over(kind("127.0.0.1", clock=clock, port=port, security="tls", context=tls.client), MAIL)
 
     assert b"Subject: Your code" in b"".join(got)
 
@@ -237,12 +270,13 @@ def test_a_server_that_cannot_work_is_refused_when_it_is_declared(settings: dict
     assert "secret" not in str(caught.value)
 
 
-def test_an_address_is_not_decoded(smtp: Callable[..., tuple[int, list[bytes]]]) -> None:
+@BOTH
+def test_an_address_is_not_decoded(smtp: Callable[..., tuple[int, list[bytes]]], kind: type[SmtpMailer]) -> None:
     """A mail goes to the address as it was given: what looks encoded in it (RFC 2047) is nobody else's address."""
     port, got = smtp()
     mail = replace(MAIL, to="=?utf-8?q?victim?=@corp.example", sender="=?utf-8?q?shop?= <shop@example.com>")
 
-    SmtpMailer("127.0.0.1", port=port, security="none").send(mail)
+    hand_over(kind("127.0.0.1", port=port, security="none"), mail)
 
     envelope = [line for line in got if line.lower().startswith((b"mail from", b"rcpt to"))]
     assert [line.split()[1] for line in envelope] == [

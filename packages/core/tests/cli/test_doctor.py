@@ -48,13 +48,14 @@ def test_nothing_to_say_is_status_0(production: Make, mounted: Mounted) -> None:
     ("settings", "said"),
     [
         ({"limits": False}, "limits=False"),
+        ({"limits": {"sign_in.address": 201}}, "limits={'sign_in.address': 201}: 200 sign-ins by password in 600 s"),
         ({"key_value": "memory"}, "key_value='memory'"),
         ({"cookie_domain": "example.com"}, "cookie_domain='example.com'"),
         ({"trusted_proxies": ["0.0.0.0/0"]}, "trusted_proxies holds '0.0.0.0/0'"),
         ({"features": [Password(min_length=8)]}, "min_length"),
         ({"features": [Password(require_code=False)]}, "account_exists"),
     ],
-    ids=["limits", "key_value", "cookie_domain", "trusted_proxies", "min_length", "require_code"],
+    ids=["limits", "loosened", "key_value", "cookie_domain", "trusted_proxies", "min_length", "require_code"],
 )
 def test_each_weakness_is_a_sentence(production: Make, mounted: Mounted, settings: dict[str, Any], said: str) -> None:
     """A setting that holds but weakens something is one line, and status 1."""
@@ -101,3 +102,10 @@ def test_r3_an_undeclared_proxy_is_a_finding(
 
     assert ("trusted_proxies=['10.1.2.3']" in examined.output) is said
     assert examined.exit_code == int(said)
+
+
+def test_tighter_limits_are_no_finding(production: Make, mounted: Mounted) -> None:
+    """A6: an allowance below the default, or at it, weakens nothing."""
+    app = production(limits={"sign_in.address": 20, "sign_up.address": 30})
+
+    assert mounted(app, "doctor").exit_code == 0

@@ -10,11 +10,11 @@ from shutil import copytree
 
 import pytest
 
-from authcore.features.password import policy
-from authcore.features.password.policy import common_passwords
+from authcore.services import password_policy as policy
+from authcore.services.password_policy import common_passwords
 
 ROOT = Path(__file__).parents[4]
-LISTED = Path(policy.__file__).parent / "common.txt"
+LISTED = Path(policy.__file__).parent / "common_passwords.txt"
 ENTRIES = LISTED.read_text(encoding="utf-8").split("\n")
 ASKED = 15  # code points, the policy's default
 

@@ -15,8 +15,7 @@ from authcore import Auth, Password, SignedIn
 from authcore.backends.argon2 import CHEAP, HashParameters
 from authcore.errors import InvalidCredentials
 from authcore.features.password import decoys, flow, store
-from authcore.services import events
-from authcore.services.accounts import NewUser
+from authcore.services import admission, passwords
 from authcore.testing.ports import FrozenClock
 
 OLD, PRESENT = CHEAP, replace(CHEAP, memory_kib=64, time_cost=2)
@@ -55,12 +54,8 @@ def fill(world: Any, number: int, digest: Callable[[int], str], *, names: Sequen
     """Store users with passwords."""
     for each in range(number):
         email = f"{names[each % len(names)]}{each:04}@example.com"
-        new = NewUser.draft(world.ctx(), email=email, verified=True, display_name=None)
-        assert world.write(store.register, new, digest(each), None, _event(world))
-
-
-def _event(world: Any) -> Any:
-    return events.draft(world.ctx(), events.Registered)
+        new = world.run(admission.new_user(world.ctx(), way="administration", email=email, verified=True))
+        assert world.write(store.register, new, digest(each), None, ())
 
 
 def test_after_the_parameters_changed_nobody_is_told_by_the_cost(
@@ -169,7 +164,7 @@ def test_the_sample_keeps_no_stored_digest(auth: Callable[..., Auth], inside: Ca
 
     decoy = world.run(decoys.choose(world.ctx(), "nobody@example.com"))
 
-    digest = world.read(store.digest_of, signed_up.user.id)
+    digest = world.read(passwords.digest_of, signed_up.user.id)
     assert decoy.rsplit("$", 2)[0] == digest.rsplit("$", 2)[0]
     assert not set(decoy.rsplit("$", 2)[1:]) & set(digest.rsplit("$", 2)[1:])
 

@@ -8,10 +8,10 @@ from typing import Any
 import pytest
 
 from authcore import Auth, ChallengeRequired, Password, Request, Sessions, SignedIn
-from authcore.errors import AuthError, InvalidChallenge, InvalidCredentials, InvalidFields
-from authcore.features.password import policy, store
-from authcore.features.password.errors import PasswordDisabled
-from authcore.services.accounts import users
+from authcore.errors import AuthError, InvalidChallenge, InvalidCredentials, InvalidFields, PasswordDisabled
+from authcore.features.password import store
+from authcore.services import password_policy as policy
+from authcore.services.accounts import PLAIN, users
 from authcore.testing.ports import FrozenClock
 
 EMAIL, PASSWORD = "ada@example.com", "three quiet herons wade"
@@ -326,7 +326,7 @@ def test_what_is_known_of_an_address_shows_no_digest(auth: Callable[..., Auth], 
     made = auth(Password(require_code=False))
     made.blocking.password.sign_up(**WHOLE)
 
-    found = inside(made).read(store.credential, "default", EMAIL)
+    found = inside(made).read(store.credential, "default", EMAIL, PLAIN)
 
     assert found.digest.startswith("$argon2id$")
     assert "argon2" not in repr(found)

@@ -14,7 +14,7 @@ from authcore import Auth, Password, Tenant
 from authcore.context import Context
 from authcore.drive import Drive
 from authcore.errors import ConfigurationError, InvalidFields
-from authcore.features.password.policy import accept, common_passwords, normalise
+from authcore.services.password_policy import accept, common_passwords, normalise
 
 SECRET = "a secret of these tests, long enough"
 EMAIL = "ada.lovelace@example.org"

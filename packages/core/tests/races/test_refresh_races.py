@@ -11,7 +11,7 @@ import sqlalchemy as sa
 from contenders import PASSWORD, PROCESSES, Setting, contenders, declare, post
 
 from authcore import Auth
-from authcore.services import events, sessions
+from authcore.services import journal, sessions
 
 pytestmark = pytest.mark.alone
 
@@ -43,7 +43,7 @@ def live(session_id: str) -> sa.Select[tuple[int]]:
 
 def thefts(session_id: str) -> sa.Select[tuple[int]]:
     """Count the events that tell of a reused refresh token of a session."""
-    table = events.events
+    table = journal.events
     return sa.select(sa.func.count()).where(table.c.session_id == session_id, table.c.name == "RefreshReused")
 
 

@@ -10,7 +10,7 @@ from hypothesis import strategies as st
 
 from authcore import Request
 from authcore.services import address
-from authcore.services.address import SHARED, Client, client_of
+from authcore.services.address import SHARED, Client, client_of, key_of, undeclared_proxy
 
 PROXY = ("10.0.0.0/8",)
 
@@ -139,3 +139,37 @@ def test_what_a_client_writes_never_moves_it_out_of_its_bucket(spoofed: str, pee
 
     expected = {"81.2.69.7": "81.2.69.7", None: SHARED}.get(peer, "89.160.20.9")
     assert found.key == expected
+
+
+@pytest.mark.parametrize(
+    ("peer", "trusted", "header", "found"),
+    [
+        ("10.1.2.3", (), "x_forwarded_for", "10.1.2.3"),
+        ("10.1.2.3", (), "forwarded", "10.1.2.3"),
+        ("10.1.2.3", (), "x_real_ip", "10.1.2.3"),
+        ("::ffff:10.1.2.3", (), "x_forwarded_for", "10.1.2.3"),
+        ("fd00::1", PROXY, "x_forwarded_for", "fd00::1"),
+        ("10.1.2.3", PROXY, "x_forwarded_for", None),
+        ("81.2.69.7", (), "x_forwarded_for", None),
+        ("10.1.2.3", (), "user_agent", None),
+        ("unix", (), "x_forwarded_for", None),
+        ("unix", ("unix",), "x_forwarded_for", None),
+        (None, (), "x_forwarded_for", None),
+    ],
+)
+def test_which_peer_is_an_undeclared_proxy(
+    peer: str | None, trusted: tuple[str, ...], header: str, found: str | None
+) -> None:
+    """R3: a private peer that forwards and is not declared is named; a public one, a declared one and none are not."""
+    sent = {header.replace("_", "-"): "89.160.20.1"}
+
+    assert undeclared_proxy(Request("POST", "/sign-in", headers=sent, peer=peer), trusted) == found
+
+
+@pytest.mark.parametrize("shown", ["81.2.69.7", "::ffff:81.2.69.7", "2001:db8:1:2:3:4:5:6", "fe80::1%eth0"])
+def test_an_address_that_was_shown_finds_its_client_again(shown: str) -> None:
+    """R3: what a session shows of a client leads back to the key that counts it."""
+    found = client(shown)
+
+    assert key_of(found.address or "") == found.key
+    assert key_of("nonsense") is None

@@ -71,7 +71,7 @@ class Desk:
         ctx = self.world.ctx()
         fresh = challenges.renewed(ctx, made)
         key = code_digest(ctx, fresh.id, fresh.code or "")
-        return fresh if self.world.write(challenges.send_again, made, fresh.sent_at, *key) else None
+        return fresh if self.world.write(challenges.send_again, fresh, made.sent_at, *key) else None
 
     def row(self, made: Challenge) -> Any:
         """Answer the stored row."""

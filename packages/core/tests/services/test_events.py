@@ -8,12 +8,17 @@ from datetime import timedelta
 from typing import Any
 
 import pytest
+import sqlalchemy as sa
 
-from authcore import Auth, AuthError, Password, Sessions
-from authcore.services import events
+from authcore import Auth, AuthError, ConfigurationError, Password, Sessions
+from authcore import events as public
+from authcore.errors import Forbidden
+from authcore.feature import Feature
+from authcore.services import accounts, events, journal, sessions
 from authcore.services.events import EVENTS, Event
 from authcore.testing.ports import FrozenClock
 
+PASSWORD = "three quiet herons wade"
 WRONG = "four loud herons wade"
 
 
@@ -58,17 +63,21 @@ def test_a_life_of_an_account_is_told(
     assert names(heard) == [
         "Registered",
         "Verified",
+        "Authenticated",
         "Login",
         "Attempting",
         "Failed",
         "Attempting",
+        "Authenticated",
         "Login",
         "Logout",
+        "CurrentDeviceLogout",
     ]
     assert {event.tenant for event in heard} == {"default"}
     assert heard[0].user.email == "ada@example.com"
-    assert heard[-1].user_id == heard[0].user.id
-    assert heard[-1].session_id == heard[-2].session_id
+    login, logout, device = heard[-3:]
+    assert login.user.id == logout.user.id == device.user.id == heard[0].user.id
+    assert login.session_id == logout.session_id == device.session_id
 
 
 def test_a_lockout_is_told(told: Callable[..., tuple[Auth, list[Event]]], client: Callable[..., Any]) -> None:
@@ -99,8 +108,10 @@ def test_ending_sessions_from_elsewhere_is_told(
     visitor.post("/sessions/revoke-others", bearer=first["access_token"])
     made.blocking.sessions.revoke_all_sessions(first["user"]["id"])
 
-    assert [(type(event).__name__, event.count) for event in heard] == [("SessionsEnded", 1)] * 4
-    assert {event.user_id for event in heard} == {first["user"]["id"]}
+    ended = [event for event in heard if isinstance(event, events.SessionsEnded)]
+    assert [(event.user_id, event.count) for event in ended] == [(first["user"]["id"], 1)] * 4
+    assert names(heard) == ["SessionsEnded", "SessionsEnded", "SessionsEnded", "OtherDeviceLogout", "SessionsEnded"]
+    assert heard[3].user.id == first["user"]["id"]
 
 
 def test_reuse_is_told_once_and_kept(
@@ -118,7 +129,7 @@ def test_reuse_is_told_once_and_kept(
 
     assert statuses == [200, 401, 401]
     assert names(heard).count("RefreshReused") == 1
-    assert [row.name for row in inside(made).rows(events.events)] == ["Registered", "RefreshReused"]
+    assert [row.name for row in inside(made).rows(journal.events)] == ["RefreshReused"]
 
 
 @pytest.mark.parametrize("broken", ["sync", "async"])
@@ -190,3 +201,238 @@ def test_an_event_does_not_change() -> None:
 
     with pytest.raises(AttributeError):
         event.email = "eve@example.com"  # type: ignore[misc]
+
+
+# --- in the transaction ---
+
+
+@pytest.fixture
+def notes(auth: Callable[..., Auth], inside: Callable[[Auth], Any]) -> tuple[Auth, Any, sa.Table]:
+    """An Auth, its side door, and a table of the application's own in the same database."""
+    made = auth(Password(require_code=False))
+    made.create_tables()
+    table = sa.Table("note", sa.MetaData(), sa.Column("text", sa.String(100)))
+    door = inside(made)
+    door.write(table.create)
+    return made, door, table
+
+
+def test_a_listener_in_the_transaction_writes_with_the_action(
+    notes: tuple[Auth, Any, sa.Table], client: Callable[..., Any]
+) -> None:
+    """S119: what it writes over the connection it is given is committed with the action."""
+    made, door, table = notes
+
+    def note(tx: sa.Connection, event: events.Registered) -> None:
+        tx.execute(table.insert(), {"text": event.user.email})
+
+    made.on(events.Registered, note, in_transaction=True)
+
+    client(made).sign_up()
+
+    assert [row.text for row in door.rows(table)] == ["ada@example.com"]
+
+
+class Undone(Exception):
+    """What a listener in the transaction raises."""
+
+
+def undo(tx: sa.Connection, event: Event) -> None:
+    """Undo what happened."""
+    raise Undone
+
+
+def test_a_listener_in_the_transaction_undoes_the_action(notes: tuple[Auth, Any, sa.Table]) -> None:
+    """S119: what it raises rolls back the action with all that was written, and reaches whoever asked."""
+    made, door, table = notes
+    told: list[Event] = []
+
+    def refuses(tx: sa.Connection, event: events.Registered) -> None:
+        tx.execute(table.insert(), {"text": "never"})
+        raise Undone
+
+    made.on(events.Registered, refuses, in_transaction=True)
+    made.on(events.Registered, told.append)
+
+    with pytest.raises(Undone):
+        made.blocking.password.sign_up(email="ada@example.com", password=PASSWORD)
+
+    assert door.rows(table) == door.rows(accounts.users) == told == []
+
+
+@pytest.mark.parametrize(
+    ("kind", "undone"),
+    [
+        (events.Authenticated, {"sign_in"}),
+        (events.Login, {"sign_in"}),
+        (events.Logout, {"sign_out"}),
+        (events.SessionsEnded, {"revoke", "revoke_all"}),
+    ],
+)
+def test_what_a_session_lives_through_can_be_undone(
+    notes: tuple[Auth, Any, sa.Table], kind: type[Event], undone: set[str]
+) -> None:
+    """S119: the transactions of a sign-in and of every end of a session are the listeners' too."""
+    made, door, _ = notes
+    calls = made.blocking.sessions
+    user = made.blocking.password.sign_up(email="ada@example.com", password=PASSWORD)
+    made.on(kind, undo, in_transaction=True)
+    ways: dict[str, Callable[[str], Any]] = {
+        "sign_in": lambda _: made.blocking.password.sign_in(email="ada@example.com", password=PASSWORD),
+        "sign_out": lambda token: calls.sign_out(access_token=token),
+        "revoke": lambda token: calls.revoke_session(token),
+        "revoke_all": lambda _: calls.revoke_all_sessions(user.user.id),
+    }
+    found = set()
+
+    for name, way in ways.items():
+        before = [(row.id, row.revoked_at) for row in door.rows(sessions.sessions)]
+        try:
+            way(user.access_token)
+        except Undone:
+            found.add(name)
+            assert [(row.id, row.revoked_at) for row in door.rows(sessions.sessions)] == before
+
+    assert found == undone
+
+
+def test_a_listener_in_the_transaction_cannot_be_async(auth: Callable[..., Auth]) -> None:
+    """Nothing can be awaited inside a transaction: the sentence says so when it is registered."""
+
+    async def later(tx: sa.Connection, event: Event) -> None: ...
+
+    with pytest.raises(ConfigurationError, match="synchronous function of"):
+        auth().on(events.Login, later, in_transaction=True)
+
+
+def test_a_listener_in_the_transaction_that_answers_a_coroutine_is_named(
+    auth: Callable[..., Auth], inside: Callable[[Auth], Any]
+) -> None:
+    """What turns out to be async only when it is called fails by a sentence that names it."""
+
+    async def later() -> None: ...
+
+    def hidden(tx: sa.Connection, event: Event) -> Any:
+        return later()
+
+    made = auth()
+    made.on(events.Failed, hidden, in_transaction=True)
+
+    with pytest.raises(TypeError, match=r"hidden.*nothing can be awaited"):
+        made.blocking.events.dispatch(events.Failed("default", FrozenClock().now(), "ada@example.com"))
+
+
+def test_refusing_an_attempt_refuses_the_sign_in(notes: tuple[Auth, Any, sa.Table]) -> None:
+    """S119: `Attempting` is told before anything is looked up, so raising there keeps an address out."""
+    made, _, _ = notes
+    made.blocking.password.sign_up(email="ada@example.com", password=PASSWORD)
+
+    def keeps_out(tx: sa.Connection, event: events.Attempting) -> None:
+        raise Forbidden()
+
+    made.on(events.Attempting, keeps_out, in_transaction=True)
+
+    with pytest.raises(Forbidden):
+        made.blocking.password.sign_in(email="ada@example.com", password=PASSWORD)
+
+
+# --- every event, and an application's own ---
+
+
+def test_one_listener_may_hear_of_every_event(
+    told: Callable[..., tuple[Auth, list[Event]]], client: Callable[..., Any]
+) -> None:
+    """`on_every` hears what listeners of each type hear together, after the commit and in the transaction."""
+    made, heard = told()
+    every: list[Event] = []
+    inside_: list[Event] = []
+    made.events.on_every(every.append)
+    made.events.on_every(lambda tx, event: inside_.append(event), in_transaction=True)
+
+    visitor = client(made)
+    visitor.post("/sign-out", bearer=visitor.sign_up().json["access_token"])
+
+    assert every == heard == inside_
+    assert len(heard) == 6
+
+
+async def test_an_application_dispatches_events_of_its_own(told: Callable[..., tuple[Auth, list[Event]]]) -> None:
+    """S119: what a sign-in of the application's own dispatches is heard, from blocking and from async code."""
+    made, heard = told()
+    event = events.Lockout("default", FrozenClock().now(), "ada@example.com")
+
+    await made.asyncio.events.dispatch(event)
+    assert heard == [event]
+
+
+def test_the_dispatcher_listens_and_tells(auth: Callable[..., Auth]) -> None:
+    """S119: `auth.events` is the dispatcher: `on` and `dispatch` by one name."""
+    made, heard = auth(), []
+    event = events.Failed("default", FrozenClock().now(), "ada@example.com")
+
+    made.events.on(events.Failed, heard.append)
+    made.events.dispatch(event)
+    made.blocking.events.dispatch(event)
+
+    assert heard == [event, event]
+
+
+@pytest.mark.parametrize("event", ["Login", None, events.Login, object()])
+def test_only_events_are_dispatched(auth: Callable[..., Auth], event: Any) -> None:
+    """The list is closed for dispatching too."""
+    with pytest.raises(TypeError, match="no event of authcore"):
+        auth().events.dispatch(event)
+
+
+def test_a_room_listens_with_the_context(auth: Callable[..., Auth], client: Callable[..., Any]) -> None:
+    """A room's listener is a flow: it gets the context, and may use its ports."""
+    counted: list[int] = []
+
+    async def count(ctx: Any, event: events.Login) -> None:
+        found = await ctx.db.read(sessions.list_live, ctx.tenant.id, event.user.id, ctx.now(), None)
+        counted.append(len(found))
+
+    class Counting(Feature):
+        name = "counting"
+        listeners = ((events.Login, count),)
+
+    client(auth(Password(), Counting())).sign_up()
+
+    assert counted == [1]
+
+
+def test_reauthentication_is_told(told: Callable[..., tuple[Auth, list[Event]]], client: Callable[..., Any]) -> None:
+    """S119: `Authenticated` tells that a user proved who it is, where no session is made too."""
+    made, heard = told()
+    visitor = client(made)
+    signed_up = visitor.sign_up().json
+    heard.clear()
+
+    visitor.post("/reauthenticate", {"password": PASSWORD}, bearer=signed_up["access_token"])
+
+    assert names(heard) == ["Authenticated", "Reauthenticated"]
+    assert heard[0].user.id == signed_up["user"]["id"]
+    assert heard[1].session_id == signed_up["session"]["id"]
+
+
+def test_a_void_event_is_told_to_nobody(
+    told: Callable[..., tuple[Auth, list[Event]]], inside: Callable[[Auth], Any]
+) -> None:
+    """A2: what is written for an account that does not exist calls no listener, inside or after."""
+    made, heard = told()
+    made.events.on_every(lambda tx, event: heard.append(event), in_transaction=True)
+    door = inside(made)
+    ctx = door.ctx()
+    sent = events.PasswordResetLinkSent("default", ctx.now(), "nobody@example.com")
+
+    happened = events.occur(ctx, sent, void=True)
+    door.write(events.write, happened)
+    door.run(events.tell(ctx, happened))
+
+    assert heard == []
+
+
+def test_the_public_names_are_the_events() -> None:
+    """`authcore.events` holds what an application listens to: every event, and their base."""
+    assert set(public.__all__) == {kind.__name__ for kind in EVENTS} | {"Event"}
+    assert all(getattr(public, kind.__name__) is kind for kind in EVENTS)

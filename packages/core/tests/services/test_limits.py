@@ -2,18 +2,20 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
-from typing import Any
+from collections.abc import Callable, Sequence
+from typing import Any, get_args
 
 import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
-from authcore import Auth, Password, Request
+from authcore import Auth, ConfigurationError, Password, Request
 from authcore.backends.kv_sql import table
-from authcore.errors import RateLimited, Unavailable
-from authcore.services import limits
+from authcore.errors import Overloaded, RateLimited, Unavailable
+from authcore.ports import Tally, Window
+from authcore.services import limits, notes
 from authcore.services.address import SHARED_FACTOR
+from authcore.services.buckets import SHARES, By
 from authcore.services.limits import BUCKETS, Bucket, Hit
 from authcore.services.outbox import effects
 from authcore.services.sessions import sessions
@@ -42,6 +44,18 @@ class Gate:
         except RateLimited as error:
             return int(dict(error.headers)["Retry-After"])
         return 0
+
+    def ctx(self, peer: str | None = "81.2.69.7") -> Any:
+        """Answer the context of a request from a peer."""
+        return self.world.ctx(Request("POST", "/x", peer=peer))
+
+    def allowed(self, bucket: str, account: str = "ada") -> bool:
+        """Ask whether one more mail may go out."""
+        return bool(self.world.run(limits.allowed(self.ctx(), Hit(bucket, account))))
+
+    def key(self, bucket: str, account: str = "ada", *, peer: str = "81.2.69.7") -> str:
+        """Answer the key that a hit counts under."""
+        return limits.key(self.ctx(peer), Hit(bucket, account))
 
     def clear(self, bucket: str, account: str = "ada", *, peer: str = "81.2.69.7") -> None:
         """Forget a bucket."""
@@ -80,16 +94,31 @@ def test_nodes_count_together(gate: Callable[..., Gate]) -> None:
 def test_the_window_slides(gate: Callable[..., Gate], clock: FrozenClock) -> None:
     """Half a window later half of the earlier hits still count; two windows later none do."""
     one = gate()
-    for _ in range(10):
-        one.hit(PAIR)
+    for _ in range(30):
+        one.hit(ADDRESS)
 
-    clock.advance(90)
-    half = [one.hit(PAIR) for _ in range(6)]
-    clock.advance(120)
-    full = [one.hit(PAIR) for _ in range(11)]
+    clock.advance(900)
+    half = [one.hit(ADDRESS) for _ in range(16)]
+    clock.advance(1200)
+    full = [one.hit(ADDRESS) for _ in range(31)]
 
-    assert [wait > 0 for wait in half] == [False] * 5 + [True]
-    assert [wait > 0 for wait in full] == [False] * 10 + [True]
+    assert [wait > 0 for wait in half] == [False] * 15 + [True]
+    assert [wait > 0 for wait in full] == [False] * 30 + [True]
+
+
+def test_ten_tries_are_whole_again_after_a_minute(gate: Callable[..., Gate], clock: FrozenClock) -> None:
+    """S114: ten tries at an account from one address in any sixty seconds: not in fifty, again after sixty."""
+    one = gate()
+    tries = [one.hit(PAIR) > 0 for _ in range(10)]
+
+    clock.advance(54)
+    early = one.hit(PAIR)
+    clock.advance(6)
+    late = [one.hit(PAIR) > 0 for _ in range(10)]
+
+    assert tries == [False] * 10
+    assert early > 0
+    assert late == [False] * 9 + [True]  # the early one counts
 
 
 def test_the_end_of_a_window_does_not_double_the_allowance(gate: Callable[..., Gate], clock: FrozenClock) -> None:
@@ -257,12 +286,165 @@ def test_the_store_names_nobody(gate: Callable[..., Gate]) -> None:
 
 @pytest.mark.parametrize("name", sorted(BUCKETS))
 def test_every_bucket_is_finite(name: str) -> None:
-    """A6: each bucket grants something, and within a day at most."""
+    """A6: each bucket grants something, and within a day at most; its name ends with what it counts by."""
     bucket: Bucket = BUCKETS[name]
 
+    assert bucket.name == name
     assert 0 < bucket.allowance <= 1000
     assert 0 < bucket.window <= 86400
     assert name.endswith(f".{bucket.by}")
+    assert bucket.counts
+    assert bucket.why
+
+
+def test_each_bucket_counts_by_what_it_says(gate: Callable[..., Gate]) -> None:
+    """A6: a bucket tells apart accounts, client addresses or both, as `by` says; one of everyone tells nobody apart."""
+    one = gate()
+    apart = {}
+    for by in get_args(By):
+        name = next(bucket.name for bucket in BUCKETS.values() if bucket.by == by)
+        keys = [one.key(name, "ada"), one.key(name, "bob"), one.key(name, "ada", peer="81.2.69.8")]
+        apart[by] = (keys[0] != keys[1], keys[0] != keys[2])
+
+    assert apart == {
+        "account_address": (True, True),
+        "account": (True, False),
+        "number": (True, False),
+        "country": (True, False),
+        "address": (False, True),
+        "share": (False, True),
+        "everyone": (False, False),
+    }
+
+
+def test_clients_fall_into_sixteen_shares(gate: Callable[..., Gate]) -> None:
+    """A6: a bucket of all clients is kept in sixteen rows, and one client always counts in the same one."""
+    one = gate()
+
+    keys = [one.key("hash.share", peer=f"81.2.{n // 256}.{n % 256}") for n in range(1024)]
+
+    assert len(set(keys)) == SHARES == 16
+    assert keys == [one.key("hash.share", peer=f"81.2.{n // 256}.{n % 256}") for n in range(1024)]
+
+
+# --- what is past an allowance ---
+
+
+def test_a_mail_past_its_allowance_is_withheld_and_not_refused(gate: Callable[..., Gate]) -> None:
+    """S74: of a bucket of mails `allowed` tells, and raises nothing."""
+    one = gate()
+
+    told = [one.allowed("reset.account", "ada@example.com") for _ in range(5)]
+
+    assert told == [True, True, True, False, False]
+
+
+def test_asking_on_keeps_no_mail_from_going_out(gate: Callable[..., Gate], clock: FrozenClock) -> None:
+    """S74: a stranger who asks every minute for a day leaves the mailbox about three mails in each hour, not none."""
+    one = gate(key_value="memory")
+
+    sent = []
+    for _ in range(24 * 60):
+        clock.advance(60)
+        sent.append(one.allowed("reset.account", "ada@example.com"))
+
+    assert 60 <= sum(sent) <= 75
+    assert all(any(sent[start : start + 90]) for start in range(0, len(sent), 90))
+
+
+def test_an_overload_is_no_fault_of_the_client(gate: Callable[..., Gate]) -> None:
+    """A6, A7: past the budget of hash work the answer is 503 with `Retry-After`, not 429."""
+    one = gate(limits={"hash.share": 1})
+    one.hit("hash.share")
+
+    with pytest.raises(Overloaded) as refused:
+        one.world.run(limits.count(one.ctx(), Hit("hash.share")))
+
+    assert 1 <= int(dict(refused.value.headers)["Retry-After"]) <= 120
+
+
+def test_a_client_s_own_fault_is_told_before_an_overload(gate: Callable[..., Gate]) -> None:
+    """A6: over the budget and over a bucket of its own, a client is told 429 and the longer wait."""
+    one = gate(limits={"hash.share": 1, ADDRESS: 1})
+    one.hits(Hit("hash.share"), Hit(ADDRESS))
+
+    assert one.hits(Hit("hash.share"), Hit(ADDRESS)) >= BUCKETS["hash.share"].window
+
+
+# --- the setting ---
+
+
+def test_allowances_are_the_application_s(gate: Callable[..., Gate]) -> None:
+    """A named bucket grants what the application says, the others what they do by default."""
+    one = gate(limits={PAIR: 2})
+
+    assert [one.hit(PAIR) > 0 for _ in range(3)] == [False, False, True]
+    assert [one.hit(ADDRESS) for _ in range(30)] == [0] * 30
+
+
+@pytest.mark.parametrize(
+    ("given_limits", "said"),
+    [
+        ("yes", "such as {'sign_in.address': 500}"),
+        (None, "such as {'sign_in.address': 500}"),
+        (["sign_in.address"], "such as {'sign_in.address': 500}"),
+        ({"sign_in.adress": 5}, "'sign_in.adress', which is no bucket: `authcore limits show`"),
+        ({PAIR: 0}, "Auth(limits={'sign_in.account_address': 0}) is a whole number of hits, at least 1."),
+        ({PAIR: -3}, "at least 1."),
+        ({PAIR: True}, "is a whole number of hits"),
+        ({PAIR: 2.5}, "is a whole number of hits"),
+        ({PAIR: "9"}, "is a whole number of hits"),
+    ],
+)
+def test_a_wrong_setting_is_a_sentence(auth: Callable[..., Auth], given_limits: Any, said: str) -> None:
+    """O1: what is no limit is refused at the start, saying what to write."""
+    with pytest.raises(ConfigurationError) as refused:
+        auth(limits=given_limits)
+
+    assert said in str(refused.value)
+
+
+class Strict:
+    """A limiter of the application's own: one hit, ever."""
+
+    def __init__(self) -> None:
+        self.seen: list[Window] = []
+
+    async def hit(self, windows: Sequence[Window]) -> Sequence[Tally]:
+        """Let the first call pass."""
+        self.seen += windows
+        return [Tally(0, 0) if len(self.seen) == len(windows) else Tally(1, 77) for _ in windows]
+
+    async def clear(self, windows: Sequence[Window]) -> None:
+        """Forget nothing."""
+
+
+def test_an_application_may_count_by_itself(auth: Callable[..., Auth], client: Callable[..., Any]) -> None:
+    """S114: `Auth(limiter=…)` counts in place of authcore's own, and is asked with keys that name nobody."""
+    mine = Strict()
+    visitor = client(auth(Password(require_code=False), limiter=mine))
+
+    first, second = visitor.sign_up(), visitor.sign_up("bob@example.com")
+
+    assert (first.status, second.status, second.headers["retry-after"]) == (201, 429, "77")
+    assert mine.seen
+    assert all(len(window.key) <= 64 and "ada" not in window.key for window in mine.seen)
+
+
+def test_a_limiter_is_checked_at_the_start(auth: Callable[..., Auth]) -> None:
+    """O1: an object without the methods of a limiter is refused, naming them."""
+    with pytest.raises(ConfigurationError, match=r"Auth\(limiter=…\) is an object with hit\(…\), clear\(…\)"):
+        auth(limiter=object())
+
+
+def test_an_undeclared_proxy_is_noted(gate: Callable[..., Gate]) -> None:
+    """R3: a proxy that nobody declared is noted at the first count, for `authcore doctor`."""
+    one = gate()
+    forwarded = Request("POST", "/x", headers={"x-forwarded-for": "81.2.69.7"}, peer="10.1.2.3")
+
+    one.world.run(limits.count(one.world.ctx(forwarded), Hit(ADDRESS)))
+
+    assert one.world.run(notes.read(one.world.runtime.ports.kv, notes.UNDECLARED_PROXY)) == "10.1.2.3"
 
 
 def test_codes_of_six_digits_are_not_guessed_within_the_allowance() -> None:

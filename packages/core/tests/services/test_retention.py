@@ -13,18 +13,18 @@ import sqlalchemy as sa
 from authcore import Auth, Password
 from authcore.backends import kv_sql, sender
 from authcore.errors import AuthError
-from authcore.features.password.tables import attempts
-from authcore.services import challenges, events, outbox, retention, sessions
+from authcore.services import challenges, journal, outbox, retention, sessions
+from authcore.services.passwords import attempts
 from authcore.testing.ports import FrozenClock
 
 EMAIL, PASSWORD = "ada@example.com", "three quiet herons wade"
-KINDS = {"challenges", "effects", "attempts", "sessions", "session_secrets", "kv"}
+KINDS = {"challenges", "effects", "events", "attempts", "sessions", "session_secrets", "kv"}
 TABLES = {
     "challenges": challenges.challenges,
     "effects": outbox.effects,
     "attempts": attempts,
     "sessions": sessions.sessions,
-    "events": events.events,
+    "events": journal.events,
     "kv": kv_sql.table,
 }
 

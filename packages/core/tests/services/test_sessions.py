@@ -11,8 +11,7 @@ import pytest
 import sqlalchemy as sa
 
 from authcore import Auth, ConfigurationError, Password, Sessions
-from authcore.services import accounts, events, sessions, tokens
-from authcore.services.accounts import NewUser
+from authcore.services import accounts, admission, events, journal, sessions, tokens
 from authcore.services.sessions import (
     Client,
     Draft,
@@ -43,9 +42,8 @@ class Node:
 
     def user(self, name: str = "ada", tenant: str = "default") -> str:
         """Make a user and answer its id."""
-        new = NewUser.draft(
-            self.world.ctx(tenant=tenant), email=f"{name}@example.com", verified=True, display_name=None
-        )
+        ctx = self.world.ctx(tenant=tenant)
+        new = self.world.run(admission.new_user(ctx, way="administration", email=f"{name}@example.com", verified=True))
         assert self.world.write(accounts.create, new)
         return new.id
 
@@ -80,7 +78,7 @@ class Node:
             next_refresh=tokens.must_digest(derive(key, "refresh", nonce, token, "rt"), "rt"),
             next_access=tokens.must_digest(derive(key, "access", nonce, token, kind), kind),
             settings=self.settings,
-            event=events.draft(ctx, events.RefreshReused),
+            event=events.occur(ctx, events.RefreshReused),
             transport=via,  # type: ignore[arg-type]
         )
         outcome = self.world.write(sessions.rotate, turn)
@@ -108,7 +106,7 @@ class Node:
 
     def thefts(self) -> list[Any]:
         """Answer the events of reuse."""
-        return self.world.rows(events.events, events.events.c.name == "RefreshReused")
+        return self.world.rows(journal.events, journal.events.c.name == "RefreshReused")
 
 
 @pytest.fixture

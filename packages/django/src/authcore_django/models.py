@@ -44,6 +44,7 @@ class Challenge(models.Model):
     tenant = models.CharField(max_length=64)
     purpose = models.CharField(max_length=64)
     subject = KeyField(max_length=255)
+    user_id = KeyField(max_length=255, null=True)
     recipient = models.CharField(max_length=255)
     code_digest = models.BinaryField(max_length=32, null=True)
     code_key = models.CharField(max_length=16, null=True)
@@ -56,6 +57,7 @@ class Challenge(models.Model):
     sends = models.IntegerField()
     created_at = models.BigIntegerField()
     sent_at = models.BigIntegerField()
+    code_until = models.BigIntegerField()
     expires_at = models.BigIntegerField()
     spent_at = models.BigIntegerField(null=True)
 
@@ -64,6 +66,7 @@ class Challenge(models.Model):
         indexes = [
             Index(fields=["expires_at"], name="ix_authcore_challenge_expires_at"),
             Index(fields=["subject"], name="ix_authcore_challenge_subject"),
+            Index(fields=["user_id"], name="ix_authcore_challenge_user_id"),
         ]
         constraints = [
             models.UniqueConstraint(fields=["token_digest"], name="uq_authcore_challenge_token_digest"),
@@ -98,16 +101,22 @@ class Event(models.Model):
     id = KeyField(max_length=64, primary_key=True)
     tenant = models.CharField(max_length=64)
     name = models.CharField(max_length=64)
-    user_id = KeyField(max_length=255, null=True)
+    outcome = models.CharField(max_length=8)
+    who = KeyField(max_length=64, null=True)
+    subject = models.BinaryField(max_length=32, null=True)
+    key_id = models.CharField(max_length=16, null=True)
     session_id = models.CharField(max_length=64, null=True)
     at = models.BigIntegerField()
+    ip = models.CharField(max_length=64, null=True)
+    agent = models.CharField(max_length=32, null=True)
     data = models.TextField(null=True)
 
     class Meta:
         db_table = "authcore_event"
         indexes = [
             Index(fields=["at"], name="ix_authcore_event_at"),
-            Index(fields=["user_id"], name="ix_authcore_event_user_id"),
+            Index(fields=["subject"], name="ix_authcore_event_subject"),
+            Index(fields=["who"], name="ix_authcore_event_who"),
         ]
 
 
@@ -146,9 +155,33 @@ class Password(models.Model):
     digest = models.CharField(max_length=512)
     created_at = models.BigIntegerField()
     updated_at = models.BigIntegerField()
+    changed_at = models.BigIntegerField()
+    must_change = models.CharField(max_length=16, null=True)
 
     class Meta:
         db_table = "authcore_password"
+
+
+class PasswordHistory(models.Model):
+    pk = models.CompositePrimaryKey("user_id", "number")
+    user_id = KeyField(max_length=255)
+    number = models.IntegerField()
+    digest = models.CharField(max_length=512)
+    replaced_at = models.BigIntegerField()
+
+    class Meta:
+        db_table = "authcore_password_history"
+
+
+class Pseudonym(models.Model):
+    user_id = KeyField(max_length=255, primary_key=True)
+    pseudonym = KeyField(max_length=64)
+
+    class Meta:
+        db_table = "authcore_pseudonym"
+        constraints = [
+            models.UniqueConstraint(fields=["pseudonym"], name="uq_authcore_pseudonym_pseudonym"),
+        ]
 
 
 class RefreshToken(models.Model):
@@ -203,11 +236,19 @@ class User(models.Model):
     email = models.CharField(max_length=320, null=True)
     email_verified_at = models.BigIntegerField(null=True)
     display_name = models.CharField(max_length=200, null=True)
+    username = models.CharField(max_length=64, null=True)
+    phone = models.CharField(max_length=32, null=True)
+    locale = models.CharField(max_length=35, null=True)
+    fields = models.TextField(null=True)
     anonymous = models.BooleanField()
     disabled_at = models.BigIntegerField(null=True)
+    delete_at = models.BigIntegerField(null=True)
     credential_epoch = models.IntegerField()
     created_at = models.BigIntegerField()
     updated_at = models.BigIntegerField()
 
     class Meta:
         db_table = "authcore_user"
+        indexes = [
+            Index(fields=["delete_at"], name="ix_authcore_user_delete_at"),
+        ]

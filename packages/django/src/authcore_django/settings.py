@@ -15,6 +15,7 @@ from django.utils.module_loading import import_string
 
 from authcore import Auth, ConfigurationError
 from authcore.backends import fork
+from authcore_django import signals
 from authcore_django.database import DjangoDatabase, hop
 from authcore_django.outbox import DjangoOutbox
 
@@ -48,9 +49,9 @@ def build(given: Any) -> Auth:
     # Django's test runner has put a mailbox in place: a sender's thread sees no row of a TestCase, and holds its
     # database open.
     known.setdefault("outbox", "external" if hasattr(mail, "outbox") else "thread")
-    if known.get("database") is not None:
-        return Auth(**known)
-    return on_django(partial(Auth, **known), alias)
+    auth = Auth(**known) if known.get("database") is not None else on_django(partial(Auth, **known), alias)
+    signals.send_from(auth)
+    return auth
 
 
 def on_django(declare: Callable[..., Auth], alias: str) -> Auth:

@@ -13,6 +13,7 @@ from werkzeug.wsgi import get_input_stream
 from authcore import Auth, AuthError, ConfigurationError, Request, Result
 from authcore.http import BODY_CAP
 from authcore.protocols import below, wsgi
+from authcore_flask import signals
 
 NAME = "authcore"
 
@@ -46,6 +47,7 @@ class AuthCore:
         _stand_first(app, mounted.prefix, rule)
         app.register_error_handler(AuthError, _fail)
         app.cli.add_command(_Commands(mounted))
+        signals.send_from(app, mounted)
 
 
 def _check(app: object, auth: object) -> None:

@@ -24,6 +24,7 @@ from authcore.protocols import asgi, below
 from authcore.route import check_parentheses
 from authcore_litestar import openapi
 from authcore_litestar.guards import OWN, WRITE, OwnRoute, current_auth, dependencies, require
+from authcore_litestar.signals import Emitter
 
 if TYPE_CHECKING:
     from click import Group
@@ -43,6 +44,7 @@ class AuthCore(InitPlugin, ReceiveRoutePlugin, openapi.Named, CLIPlugin):
         _check(auth)
         self.auth = auth
         self._guarded = openapi.Guarded()
+        self._emitter = Emitter()
 
     def on_app_init(self, app_config: AppConfig) -> AppConfig:
         """Add the mount, the dependencies, the handlers of errors and the document."""
@@ -51,6 +53,7 @@ class AuthCore(InitPlugin, ReceiveRoutePlugin, openapi.Named, CLIPlugin):
         app_config.state["authcore"] = self.auth
         app_config.route_handlers.append(_mount(self.auth.prefix))
         app_config.dependencies = {**dependencies(), **app_config.dependencies}
+        self._emitter.install(app_config, self.auth)
         own = dict(app_config.exception_handlers)
         app_config.exception_handlers = {AuthError: _fail, **own, 405: _no_such_method(own)}
         if app_config.openapi_config is not None:

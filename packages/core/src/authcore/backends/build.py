@@ -8,17 +8,20 @@ from typing import TYPE_CHECKING
 
 from sqlalchemy.engine import URL, Engine
 
-from authcore.backends.argon2 import STANDARD, AsyncHasher, BlockingHasher, HashParameters, HashPool, ThreadHasher
+from authcore.backends.argon2 import STANDARD, AsyncHasher, BlockingHasher, HashPool, ThreadHasher
 from authcore.backends.executors import ThreadHop
+from authcore.backends.hashing.choice import Hashing
+from authcore.backends.hashing.cost import Parameters
 from authcore.backends.inline import InlineReads
 from authcore.backends.kv_memory import MemoryKeyValue
 from authcore.backends.kv_sql import SqlKeyValue
+from authcore.backends.limiter import KeyValueLimiter
 from authcore.backends.sources import AsyncSource, DatabaseSource, Disposable, Migratable, source_of
 from authcore.backends.system import SystemClock, SystemRandom
 from authcore.backends.web import AsyncHttp, BlockingHttp
 from authcore.drive import AsyncHooks, BlockingHooks, Drive, Hop, ThreadHooks
 from authcore.errors import ConfigurationError
-from authcore.ports import Clock, Database, Hasher, Hooks, KeyValue, Ports, Randomness
+from authcore.ports import Clock, Database, Hasher, Hooks, KeyValue, Limiter, Ports, Randomness
 from authcore.tables import metadata
 
 if TYPE_CHECKING:
@@ -40,7 +43,8 @@ class Plan:
 
     database: str | URL | Engine | AsyncEngine | DatabaseSource = field(repr=False)
     key_value: str | KeyValue = "sql"
-    hashing: HashParameters = STANDARD
+    limiter: Limiter | None = None
+    hashing: Hashing | Parameters = STANDARD
     hash_workers: int | None = None
     clock: Clock = field(default_factory=SystemClock)
     random: Randomness = field(default_factory=SystemRandom)
@@ -98,9 +102,11 @@ class Backends:
         if drive is not Drive.BLOCKING:
             self._pool.beside_loop()
         db = self._database(drive)
+        kv = self._key_value(db)
         return Ports(
             db=db,
-            kv=self._key_value(db),
+            kv=kv,
+            limiter=self._plan.limiter or KeyValueLimiter(kv, self._plan.clock),
             hasher=self._hasher(drive),
             http=self._async_http if drive is Drive.ASYNCIO else self._http,
             clock=self._plan.clock,

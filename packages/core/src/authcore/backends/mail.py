@@ -7,7 +7,7 @@ import os
 import re
 import sys
 import threading
-from collections.abc import Awaitable, Callable
+from collections.abc import Awaitable, Callable, Mapping
 from contextlib import suppress
 from dataclasses import dataclass, field
 from datetime import UTC
@@ -37,8 +37,9 @@ class ConsoleMailer:
 
     def send(self, mail: Mail) -> None:
         """Print one mail."""
-        lines = [f"mail to {_line(mail.to)}: {_line(mail.subject)}"]
-        lines += [f"    {name}: {_line(value)}" for name, value in (("code", mail.code), ("link", mail.url)) if value]
+        lines = [f"mail to {printable(mail.to)}: {printable(mail.subject)}"]
+        carried = (("code", mail.code), ("link", mail.url))
+        lines += [f"    {name}: {printable(value)}" for name, value in carried if value]
         print(*lines, sep="\n", file=self._stream or sys.stderr, flush=True)
 
 
@@ -65,21 +66,46 @@ class MemoryMailer:
 
 
 class FileMailer:
-    """Append each mail to a file as a line of JSON: `to`, `kind`, `code`, `link`, `at` (RFC 3339, UTC), `key`."""
+    """Append each mail to a file as a line of JSON.
+
+    Its fields: `channel` ("mail"), `to`, `kind`, `event`, `code`, `link`, `token`, `username`, `locale`, `key` and
+    `at` (RFC 3339, UTC).
+    """
 
     def __init__(self, path: str | os.PathLike[str], clock: Clock) -> None:
         self._path = path
         self._clock = clock
 
     def send(self, mail: Mail) -> None:
-        """Append one mail, in one write, so that processes may share the file; only its owner may read it."""
-        at = self._clock.now().astimezone(UTC).isoformat().replace("+00:00", "Z")
-        line = {"to": mail.to, "kind": mail.kind, "code": mail.code, "link": mail.url, "at": at, "key": mail.key}
-        file = os.open(self._path, os.O_WRONLY | os.O_APPEND | os.O_CREAT, 0o600)
-        try:
-            os.write(file, msgspec.json.encode(line) + b"\n")
-        finally:
-            os.close(file)
+        """Append one mail, in one write; only the file's owner may read it."""
+        line = {
+            "channel": "mail",
+            "to": mail.to,
+            "kind": mail.kind,
+            "event": mail.event,
+            "code": mail.code,
+            "link": mail.url,
+            "token": mail.token,
+            "username": mail.username,
+            "locale": mail.locale,
+            "at": written_at(self._clock),
+            "key": mail.key,
+        }
+        append_line(self._path, line)
+
+
+def written_at(clock: Clock) -> str:
+    """Answer the time of a line, in UTC (RFC 3339)."""
+    return clock.now().astimezone(UTC).isoformat().replace("+00:00", "Z")
+
+
+def append_line(path: str | os.PathLike[str], line: Mapping[str, object]) -> None:
+    """Append a line of JSON in one write, so that processes may share the file; only its owner may read it."""
+    file = os.open(path, os.O_WRONLY | os.O_APPEND | os.O_CREAT, 0o600)
+    try:
+        os.write(file, msgspec.json.encode(line) + b"\n")
+    finally:
+        os.close(file)
 
 
 @dataclass(frozen=True)
@@ -98,24 +124,28 @@ class SmtpMailer:
     def __post_init__(self) -> None:
         """Raise ConfigurationError for a setting that cannot work, or credentials that would travel in the clear."""
         if self.security not in _SECURITIES:
-            raise ConfigurationError("SmtpMailer(security=…) is one of 'starttls', 'tls' and 'none'.")
+            raise ConfigurationError(f"{type(self).__name__}(security=…) is one of 'starttls', 'tls' and 'none'.")
         if not _is_host(self.host):
-            raise ConfigurationError("SmtpMailer(host=…) is the name of a server, such as 'smtp.example.com'.")
+            raise ConfigurationError(
+                f"{type(self).__name__}(host=…) is the name of a server, such as 'smtp.example.com'."
+            )
         if type(self.port) is not int or not 1 <= self.port <= 65535:
-            raise ConfigurationError("SmtpMailer(port=…) is a whole number from 1 to 65535, such as 587.")
+            raise ConfigurationError(f"{type(self).__name__}(port=…) is a whole number from 1 to 65535, such as 587.")
         if type(self.timeout) not in (int, float) or not 0 < self.timeout < threading.TIMEOUT_MAX:
-            raise ConfigurationError("SmtpMailer(timeout=…) is a positive number of seconds, such as 10.")
+            raise ConfigurationError(f"{type(self).__name__}(timeout=…) is a positive number of seconds, such as 10.")
         self._check_credentials()
 
     def _check_credentials(self) -> None:
         for name in ("username", "password"):
             if not isinstance(getattr(self, name), str | None):
-                raise ConfigurationError(f"SmtpMailer({name}=…) is text, or left out.")
+                raise ConfigurationError(f"{type(self).__name__}({name}=…) is text, or left out.")
         if self.password is not None and self.username is None:
-            raise ConfigurationError("SmtpMailer has a password without a user: write username=… beside it.")
+            raise ConfigurationError(
+                f"{type(self).__name__} has a password without a user: write username=… beside it."
+            )
         if self.security == "none" and self.username is not None:
             raise ConfigurationError(
-                'SmtpMailer has credentials without TLS: write security="starttls" or "tls", '
+                f'{type(self).__name__} has credentials without TLS: write security="starttls" or "tls", '
                 "or leave username and password out."
             )
 
@@ -126,7 +156,7 @@ class SmtpMailer:
         try:
             self._secure(server)
             # Named here: smtplib would read the headers again, and decode what is encoded in an address (RFC 2047 5).
-            server.send_message(message, from_addr=_bare(mail.sender), to_addrs=[mail.to])
+            server.send_message(message, from_addr=bare_address(mail.sender), to_addrs=[mail.to])
             self._leave(server)
         finally:
             server.close()
@@ -139,25 +169,28 @@ class SmtpMailer:
         message = EmailMessage()
         message["From"] = _address(mail.sender)
         message["To"] = _address(mail.to)
-        message["Subject"] = _line(mail.subject)
+        message["Subject"] = printable(mail.subject)
         message["Date"] = format_datetime(self.clock.now())
         message["Message-ID"] = _message_id(mail)
         message["Auto-Submitted"] = "auto-generated"  # RFC 3834 5: no out-of-office answers
         message.set_content(mail.text)
         if mail.html:
             message.add_alternative(mail.html, subtype="html")
+            _attach(message, mail)
+        # After the parts: what describes the content goes down into the first of them when a second one joins.
+        message["Content-Language"] = mail.locale
         return message
 
     def _connect(self) -> smtplib.SMTP:
         import smtplib
 
         if self.security == "tls":
-            return smtplib.SMTP_SSL(self.host, self.port, timeout=self.timeout, context=self._tls())
+            return smtplib.SMTP_SSL(self.host, self.port, timeout=self.timeout, context=self.tls())
         return smtplib.SMTP(self.host, self.port, timeout=self.timeout)
 
     def _secure(self, server: smtplib.SMTP) -> None:
         if self.security == "starttls":
-            server.starttls(context=self._tls())  # raises where the server has none
+            server.starttls(context=self.tls())  # raises where the server has none
         if self.username is not None:
             server.login(self.username, self.password or "")
 
@@ -166,28 +199,38 @@ class SmtpMailer:
         with suppress(OSError):  # of which smtplib's own errors are a kind
             server.quit()
 
-    def _tls(self) -> ssl.SSLContext:
+    def tls(self) -> ssl.SSLContext:
+        """Answer how the server has to prove its name."""
         import ssl
 
         return self.context or ssl.create_default_context()
+
+
+def _attach(message: EmailMessage, mail: Mail) -> None:
+    html = list(message.iter_parts())[-1]
+    for picture in mail.inline:
+        main, _, sub = picture.content_type.partition("/")
+        html.add_related(picture.data, main, sub, cid=f"<{picture.cid}>", disposition="inline")
 
 
 def _is_host(given: object) -> bool:
     return isinstance(given, str) and bool(given.strip()) and not _CONTROL.search(given)
 
 
-def _line(text: str) -> str:
+def printable(text: str) -> str:
+    """Answer a text of one line, without control characters."""
     # A line break in a header starts another header; in a log, another entry (rule O3).
     return _CONTROL.sub(" ", text).strip()
 
 
 def _address(text: str) -> str:
-    if _CONTROL.search(text) or "@" not in _bare(text):
+    if _CONTROL.search(text) or "@" not in bare_address(text):
         raise ValueError("The mail's address is not one address.")
     return text
 
 
-def _bare(text: str) -> str:
+def bare_address(text: str) -> str:
+    """Answer the address alone of "Name <address>", empty for what is not one address."""
     from email.utils import getaddresses
 
     found = getaddresses([text])
@@ -195,5 +238,5 @@ def _bare(text: str) -> str:
 
 
 def _message_id(mail: Mail) -> str:
-    domain = _bare(mail.sender).rpartition("@")[2]
+    domain = bare_address(mail.sender).rpartition("@")[2]
     return f"<{hashlib.sha256(mail.key.encode()).hexdigest()[:40]}@{domain}>"

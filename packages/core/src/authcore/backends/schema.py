@@ -8,8 +8,8 @@ from contextlib import contextmanager
 from sqlalchemy import Column, MetaData, PrimaryKeyConstraint, String, Table, insert, inspect, select, text
 from sqlalchemy.engine import Connection
 
-from authcore.tables import SCHEMA, VERSION_TABLE
-from authcore.tables import metadata as shipped
+from authcore.tables import SCHEMA, VERSION_TABLE, shipped
+from authcore.tables import metadata as ours
 
 # Held while tables are made, so that processes that start together make them one after the other.
 _LOCK = {
@@ -57,13 +57,13 @@ def record(tx: Connection, number: str) -> None:
 
 def present(tx: Connection) -> set[str]:
     """Answer which of the shipped tables the database has."""
-    return set(inspect(tx).get_table_names()) & set(shipped.tables)
+    return set(inspect(tx).get_table_names()) & set(shipped().tables)
 
 
 def create_missing(tx: Connection, metadata: MetaData) -> None:
     """Make the tables that are missing, one process at a time."""
     with alone(tx):
-        if metadata is shipped:
+        if metadata is ours:
             _create_shipped(tx)
         else:
             metadata.create_all(tx)
@@ -75,6 +75,6 @@ def _create_shipped(tx: Connection) -> None:
     if found not in (None, SCHEMA):
         return
     fresh = found is None and not present(tx)
-    shipped.create_all(tx)
+    shipped().create_all(tx)
     if fresh:
         record(tx, SCHEMA)

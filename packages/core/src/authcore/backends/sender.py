@@ -77,10 +77,19 @@ class Outbox:
         """Send a batch of what is due; answer how many effects were claimed, 0 when nothing is due."""
         runtime = self._auth.runtime(Drive.BLOCKING)
 
-        async def send(key: str, _tenant: str, payload: MailPayload) -> None:
-            _hand_over(self._auth.mailer.send, mails.render(runtime, key, payload))
+        async def send(key: str, _tenant: str, payload: outbox.Payload) -> None:
+            if isinstance(payload, MailPayload):
+                _hand_over(self._auth.mailer.send, mails.render(runtime, key, payload))
+            else:
+                _hand_over(self._sms(), mails.render_sms(runtime, key, payload))
 
         return run_blocking(outbox.deliver(runtime, send))
+
+    def _sms(self) -> Callable[[Any], Any]:
+        if self._auth.sms is None:
+            raise LookupError("a text message waits, and Auth(sms=…) is missing")
+        send: Callable[[Any], Any] = self._auth.sms.send
+        return send
 
     def housekeep(self) -> None:
         """Remove what nobody needs any longer, at most once an hour; raise Unavailable."""

@@ -9,8 +9,11 @@ import click
 
 from authcore import __version__
 from authcore.cli.application import Sentences, app_option, bound, with_auth
+from authcore.cli.audit import audit
 from authcore.cli.database import db
 from authcore.cli.findings import doctor
+from authcore.cli.limits import limits
+from authcore.cli.mails import mails
 from authcore.cli.outbox import outbox
 from authcore.cli.show import openapi, routes, secret
 
@@ -28,7 +31,7 @@ def group() -> None:
     """
 
 
-for command in (db, doctor, openapi, outbox, routes, secret):
+for command in (audit, db, doctor, limits, mails, openapi, outbox, routes, secret):
     group.add_command(command)
 
 

@@ -15,6 +15,7 @@ from authcore.errors import AuthError, ConfigurationError
 from authcore.ports import KeyValue
 from authcore.reports import sentence
 from authcore.services import notes
+from authcore.services.buckets import BUCKETS
 
 
 @click.command()
@@ -48,8 +49,13 @@ def _of_settings(auth: Auth) -> Iterator[str]:
     app = auth.settings
     if not app.secure:
         yield "dev_mode=True: the secret lies in a file, mails go to the console and cookies travel without TLS."
-    if not app.limits:
+    if not app.limits.on:
         yield "limits=False: passwords and codes may be guessed as fast as the server answers."
+    for bucket in app.limits.loosened:
+        yield (
+            f"limits={{{bucket.name!r}: {bucket.allowance}}}: {BUCKETS[bucket.name].allowance} {bucket.counts} in "
+            f"{bucket.window} s are granted by default."
+        )
     if app.cookie_domain:
         yield f"cookie_domain={app.cookie_domain!r}: every host below it receives the session, and may set one."
     for entry in app.trusted_proxies:

@@ -25,7 +25,7 @@ def _render(kind: str, value: Any, context: AutogenContext) -> str | Literal[Fal
 
 
 OPTIONS: dict[str, Any] = {
-    "target_metadata": tables.metadata,
+    "target_metadata": tables.shipped(),
     "version_table": tables.VERSION_TABLE,
     "include_name": _is_ours,
     "render_item": _render,

@@ -14,7 +14,7 @@ from sqlalchemy import inspect
 
 from authcore.errors import ConfigurationError
 from authcore.migrations.options import OPTIONS
-from authcore.tables import SCHEMA, metadata
+from authcore.tables import SCHEMA, shipped
 
 if TYPE_CHECKING:
     from sqlalchemy.engine import Connection
@@ -56,7 +56,7 @@ def upgrade(connection: Connection) -> str | None:
 
 def differences(connection: Connection) -> list[str]:
     """Answer where the database's tables differ from those of this authcore, in words."""
-    return [_words(entry) for entry in _flat(compare_metadata(_context(connection), metadata))]
+    return [_words(entry) for entry in _flat(compare_metadata(_context(connection), shipped()))]
 
 
 def sql(dialect: str, start: str | None = None) -> str:
@@ -76,7 +76,7 @@ def _context(connection: Connection) -> MigrationContext:
 
 
 def _present(connection: Connection) -> set[str]:
-    return set(inspect(connection).get_table_names()) & set(metadata.tables)
+    return set(inspect(connection).get_table_names()) & set(shipped().tables)
 
 
 def _adopt(connection: Connection) -> None:

@@ -3,17 +3,18 @@
 from __future__ import annotations
 
 import re
+import unicodedata
+from collections.abc import Mapping
 from datetime import datetime
-from typing import Any
+from typing import Any, ClassVar
 
 import msgspec
-from sqlalchemy import Boolean, Column, Integer, String, Table, bindparam, insert, select, update
+from msgspec import UNSET, UnsetType
+from sqlalchemy import Boolean, Column, Integer, String, Table, bindparam, delete, insert, select, update
 from sqlalchemy.engine import Connection
 
-from authcore.context import Context
 from authcore.errors import field_error
-from authcore.services.ids import uuid7
-from authcore.tables import PERSONAL, Key, UtcDateTime, metadata
+from authcore.tables import PERSONAL, Json, Key, UtcDateTime, metadata
 from authcore.values import Value
 
 users = Table(
@@ -24,13 +25,19 @@ users = Table(
     Column("email", String(320), nullable=True, info=PERSONAL),
     Column("email_verified_at", UtcDateTime, nullable=True, info=PERSONAL),
     Column("display_name", String(200), nullable=True, info=PERSONAL),
+    Column("username", Key(64), nullable=True, info=PERSONAL),
+    Column("phone", Key(32), nullable=True, info=PERSONAL),
+    Column("locale", Key(35), nullable=True, info=PERSONAL),
+    Column("fields", Json, nullable=True, info=PERSONAL),
     Column("anonymous", Boolean, nullable=False),
     Column("disabled_at", UtcDateTime, nullable=True),
+    Column("delete_at", UtcDateTime, nullable=True, index=True),
     Column("credential_epoch", Integer, nullable=False),
     Column("created_at", UtcDateTime, nullable=False, info=PERSONAL),
     Column("updated_at", UtcDateTime, nullable=False, info=PERSONAL),
 )
-"""`credential_epoch` counts what ends every session at once: each session remembers the one it was made under."""
+"""`credential_epoch` counts what ends every session at once: each session remembers the one it was made under.
+`phone` is E.164 and proven, `fields` holds the application's own, `delete_at` is when an account that is to go goes."""
 
 identities = Table(
     "authcore_identity",
@@ -44,15 +51,22 @@ identities = Table(
 """An identity is (tenant, provider, identifier): unique by the primary key, under a comparison of bytes."""
 
 EMAIL_PASSWORD = "email_password"  # noqa: S105 - the name of a provider
+"""The provider of every address that opens an account: by password, code or link (S1)."""
+USERNAME, PHONE = "username", "phone"
 MAX_EMAIL = 254  # RFC 5321 4.5.3.1.3, with the brackets of a path left out
 # RFC 5322 3.2.3: a dot-atom, so neither quotes nor commas nor brackets.
 _LOCAL = re.compile(r"[a-z0-9!#$%&'*+/=?^_`{|}~-]+(?:\.[a-z0-9!#$%&'*+/=?^_`{|}~-]+)*\Z")
 _ENCODED = "=?"  # RFC 2047 2: mail programs decode what begins so, into another address
+_USERNAME = re.compile(r"[a-z][a-z0-9._-]{2,31}\Z")
 _LABEL = re.compile(r"(?!-)[a-z0-9-]{1,63}(?<!-)\Z")
 
 
 class User(msgspec.Struct, frozen=True, kw_only=True):
-    """A user as every client sees one. Times are UTC."""
+    """A user as every client sees one. Times are UTC; `phone` is E.164 (RFC 3966 5.1.4).
+
+    An application adds its own in a subclass, `class Member(User, frozen=True, kw_only=True): plan: str = "free"`,
+    given as `Auth(user=Member)`.
+    """
 
     id: str
     email: str | None
@@ -61,36 +75,110 @@ class User(msgspec.Struct, frozen=True, kw_only=True):
     anonymous: bool
     created_at: datetime
     updated_at: datetime
+    username: str | UnsetType = UNSET
+    phone: str | UnsetType = UNSET
+
+
+class UserShape(Value, frozen=True):
+    """The type of an application's users: `User`, or its subclass with fields of its own.
+
+    `extra` is a struct of those fields alone, `editable` of those that the user may set (each a `T | UnsetType`).
+    """
+
+    kind: type[User]
+    extra: type[msgspec.Struct] | None = None
+    editable: type[msgspec.Struct] | None = None
+
+    def user(
+        self,
+        id_: str,
+        email: str | None,
+        email_verified_at: datetime | None,
+        display_name: str | None,
+        anonymous: bool,
+        created_at: datetime,
+        updated_at: datetime,
+        username: str | None,
+        phone: str | None,
+        fields: Mapping[str, Any] | None,
+    ) -> User:
+        """Answer the user of the values of `USER_COLUMNS`, in their order."""
+        more = _extra_values(self.extra, fields or {}) if self.extra is not None else {}
+        return self.kind(
+            id=id_,
+            email=email,
+            email_verified=email_verified_at is not None,
+            display_name=display_name,
+            anonymous=anonymous,
+            created_at=created_at,
+            updated_at=updated_at,
+            username=UNSET if username is None else username,
+            phone=UNSET if phone is None else phone,
+            **more,
+        )
+
+    def of(self, row: Any) -> User:
+        """Answer the user of a row that holds the columns of `authcore_user`."""
+        return self.user(*(getattr(row, column.name) for column in USER_COLUMNS))
+
+
+def _extra_values(extra: type[msgspec.Struct], fields: Mapping[str, Any]) -> dict[str, Any]:
+    try:
+        return msgspec.structs.asdict(msgspec.convert(fields, extra))
+    except msgspec.ValidationError:
+        # What was stored under an earlier declaration and no longer fits reads as the field's default.
+        fitting = {name: value for name, value in fields.items() if _fits(extra, name, value)}
+        return msgspec.structs.asdict(msgspec.convert(fitting, extra))
+
+
+def _fits(extra: type[msgspec.Struct], name: str, value: Any) -> bool:
+    try:
+        msgspec.convert({name: value}, extra)
+    except msgspec.ValidationError:
+        return False
+    return True
+
+
+PLAIN = UserShape(User)
 
 
 class NewUser(Value, frozen=True):
-    """What a user is made of, before there is one."""
+    """What a user is made of, before there is one. `admission.new_user` alone makes it."""
 
+    hidden: ClassVar = frozenset({"fields"})
     id: str
     tenant: str
-    email: str
+    email: str | None
     email_verified_at: datetime | None
     display_name: str | None
     created_at: datetime
-
-    @classmethod
-    def draft(cls, ctx: Context, *, email: str, verified: bool, display_name: str | None) -> NewUser:
-        """Draw an id and take the time, before the transaction."""
-        now = ctx.now()
-        user_id = uuid7(now, ctx.random, "user")
-        return cls(user_id, ctx.tenant.id, email, now if verified else None, display_name, now)
+    username: str | None = None
+    phone: str | None = None
+    locale: str | None = None
+    fields: Mapping[str, Any] | None = None
+    anonymous: bool = False
+    shape: UserShape = PLAIN
 
     def user(self) -> User:
         """Answer the user as clients see it."""
-        return User(
-            id=self.id,
-            email=self.email,
-            email_verified=self.email_verified_at is not None,
-            display_name=self.display_name,
-            anonymous=False,
-            created_at=self.created_at,
-            updated_at=self.created_at,
+        return self.shape.user(
+            self.id,
+            self.email,
+            self.email_verified_at,
+            self.display_name,
+            self.anonymous,
+            self.created_at,
+            self.created_at,
+            self.username,
+            self.phone,
+            self.fields,
         )
+
+    def identifiers(self) -> list[tuple[str, str]]:
+        """Answer what the tenant shall know the user by, as (provider, identifier)."""
+        username = self.username and canonical_username(self.username)
+        named = ((EMAIL_PASSWORD, self.email), (USERNAME, username), (PHONE, self.phone))
+        return [(provider, identifier) for provider, identifier in named if identifier]
 
 
 def canonical_email(text: str) -> str:
@@ -127,6 +215,17 @@ def _invalid_email() -> Exception:
     return field_error("email", "invalid", "This is no e-mail address.")
 
 
+def canonical_username(text: str) -> str:
+    """Answer the one spelling of a username: NFKC, case folded; raise InvalidFields.
+
+    3 to 32 letters, digits, `.`, `_` and `-` of ASCII, beginning with a letter: no two look alike, none is an address.
+    """
+    name = unicodedata.normalize("NFKC", text[:200]).strip().casefold()
+    if not _USERNAME.match(name):
+        raise field_error("username", "invalid", "Use 3 to 32 letters, digits, '.', '_' or '-', a letter first.")
+    return name
+
+
 USER_COLUMNS = (
     users.c.id,
     users.c.email,
@@ -135,45 +234,40 @@ USER_COLUMNS = (
     users.c.anonymous,
     users.c.created_at,
     users.c.updated_at,
+    users.c.username,
+    users.c.phone,
+    users.c.fields,
 )
+"""The columns that `UserShape.user` takes, in its order."""
 
-
-def user_from(
-    id_: str,
-    email: str | None,
-    email_verified_at: datetime | None,
-    display_name: str | None,
-    anonymous: bool,
-    created_at: datetime,
-    updated_at: datetime,
-) -> User:
-    """Answer the user of the values of `USER_COLUMNS`, in their order."""
-    return User(
-        id=id_,
-        email=email,
-        email_verified=email_verified_at is not None,
-        display_name=display_name,
-        anonymous=anonymous,
-        created_at=created_at,
-        updated_at=updated_at,
+ACCOUNT_COLUMNS = (
+    *USER_COLUMNS,
+    users.c.credential_epoch,
+    users.c.disabled_at,
+    users.c.delete_at,
+    users.c.locale,
+)
+"""The columns that `account_of` reads."""
+_BY_ID = select(*ACCOUNT_COLUMNS).where(users.c.id == bindparam("id_"), users.c.tenant == bindparam("tenant_"))
+_BY_IDENTIFIER = (
+    select(*ACCOUNT_COLUMNS)
+    .select_from(identities.join(users, users.c.id == identities.c.user_id))
+    .where(
+        identities.c.tenant == bindparam("tenant_"),
+        identities.c.provider == bindparam("provider_"),
+        identities.c.identifier == bindparam("identifier_"),
     )
-
-
-def user_of(row: Any) -> User:
-    """Answer the user of a row that holds the columns of `authcore_user`."""
-    return user_from(
-        row.id,
-        row.email,
-        row.email_verified_at,
-        row.display_name,
-        row.anonymous,
-        row.created_at,
-        row.updated_at,
-    )
-
-
-_BY_ID = select(*USER_COLUMNS, users.c.credential_epoch, users.c.disabled_at).where(
-    users.c.id == bindparam("id_"), users.c.tenant == bindparam("tenant_")
+)
+_IDENTIFIERS = (
+    select(identities.c.provider, identities.c.identifier)
+    .where(identities.c.tenant == bindparam("tenant_"), identities.c.user_id == bindparam("user_"))
+    .order_by(identities.c.created_at, identities.c.identifier)
+)
+_DROP_IDENTITY = delete(identities).where(
+    identities.c.tenant == bindparam("tenant_"),
+    identities.c.provider == bindparam("provider_"),
+    identities.c.identifier == bindparam("identifier_"),
+    identities.c.user_id == bindparam("user_"),
 )
 _INSERT_USER, _INSERT_IDENTITY = insert(users), insert(identities)
 _IDENTITY = select(identities.c.user_id).where(
@@ -189,17 +283,34 @@ _VERIFY = (
 
 
 class Account(Value, frozen=True):
-    """A user with what sessions hang on."""
+    """A user with what sessions hang on. `disabled` is also who is about to be deleted, at `delete_at`."""
 
     user: User
     epoch: int
     disabled: bool
+    delete_at: datetime | None = None
+    locale: str | None = None
 
 
-def by_id(tx: Connection, tenant: str, user_id: str) -> Account | None:
+def account_of(row: Any, shape: UserShape) -> Account:
+    """Answer the account of a row that holds the columns of `authcore_user`."""
+    closed = row.disabled_at is not None or row.delete_at is not None
+    return Account(shape.of(row), row.credential_epoch, closed, row.delete_at, row.locale)
+
+
+def by_id(tx: Connection, tenant: str, user_id: str, shape: UserShape) -> Account | None:
     """Answer a tenant's account."""
     row = tx.execute(_BY_ID, {"id_": user_id, "tenant_": tenant}).one_or_none()
-    return Account(user_of(row), row.credential_epoch, row.disabled_at is not None) if row else None
+    return account_of(row, shape) if row else None
+
+
+def by_identifier(
+    tx: Connection, tenant: str, identifier: str, shape: UserShape, provider: str = EMAIL_PASSWORD
+) -> Account | None:
+    """Answer the account that a tenant knows by an identifier, in one read."""
+    known = {"tenant_": tenant, "provider_": provider, "identifier_": identifier}
+    row = tx.execute(_BY_IDENTIFIER, known).one_or_none()
+    return account_of(row, shape) if row else None
 
 
 def owner(tx: Connection, tenant: str, provider: str, identifier: str) -> str | None:
@@ -210,12 +321,19 @@ def owner(tx: Connection, tenant: str, provider: str, identifier: str) -> str | 
     return found
 
 
+def identifiers(tx: Connection, tenant: str, user_id: str) -> list[tuple[str, str]]:
+    """Answer what a tenant knows a user by, as (provider, identifier), the oldest first."""
+    rows = tx.execute(_IDENTIFIERS, {"tenant_": tenant, "user_": user_id})
+    return [(row.provider, row.identifier) for row in rows]
+
+
 def create(tx: Connection, new: NewUser) -> bool:
-    """Make the user with its identity, unless the tenant knows the address already; tell whether it was made.
+    """Make the user with its identities, unless the tenant knows one of them already; tell whether it was made.
 
     Raises IntegrityError if another transaction made the same identity at the same time.
     """
-    if owner(tx, new.tenant, EMAIL_PASSWORD, new.email) is not None:
+    named = new.identifiers()
+    if any(owner(tx, new.tenant, provider, identifier) is not None for provider, identifier in named):
         return False
     tx.execute(
         _INSERT_USER,
@@ -225,18 +343,35 @@ def create(tx: Connection, new: NewUser) -> bool:
             "email": new.email,
             "email_verified_at": new.email_verified_at,
             "display_name": new.display_name,
-            "anonymous": False,
+            "username": new.username,
+            "phone": new.phone,
+            "locale": new.locale,
+            "fields": dict(new.fields) if new.fields else None,
+            "anonymous": new.anonymous,
             "disabled_at": None,
+            "delete_at": None,
             "credential_epoch": 0,
             "created_at": new.created_at,
             "updated_at": new.created_at,
         },
     )
-    identity = {"tenant": new.tenant, "provider": EMAIL_PASSWORD, "identifier": new.email}
-    tx.execute(_INSERT_IDENTITY, {**identity, "user_id": new.id, "created_at": new.created_at})
+    for provider, identifier in named:
+        add_identity(tx, new.tenant, provider, identifier, new.id, new.created_at)
     return True
 
 
-def mark_verified(tx: Connection, user_id: str, now: datetime) -> None:
-    """Note that the user's address is proven."""
-    tx.execute(_VERIFY, {"id_": user_id, "now_": now})
+def add_identity(tx: Connection, tenant: str, provider: str, identifier: str, user_id: str, now: datetime) -> None:
+    """Let a tenant know a user by an identifier; raise IntegrityError if it knows somebody by it."""
+    identity = {"tenant": tenant, "provider": provider, "identifier": identifier}
+    tx.execute(_INSERT_IDENTITY, {**identity, "user_id": user_id, "created_at": now})
+
+
+def drop_identity(tx: Connection, tenant: str, provider: str, identifier: str, user_id: str) -> bool:
+    """Let a tenant forget a user's identifier; tell whether it was the user's."""
+    known = {"tenant_": tenant, "provider_": provider, "identifier_": identifier, "user_": user_id}
+    return tx.execute(_DROP_IDENTITY, known).rowcount == 1
+
+
+def mark_verified(tx: Connection, user_id: str, now: datetime) -> bool:
+    """Note that the user's address is proven; tell whether it was not before."""
+    return tx.execute(_VERIFY, {"id_": user_id, "now_": now}).rowcount == 1

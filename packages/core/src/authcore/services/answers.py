@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from typing import Literal
+from datetime import datetime
+from typing import Any, Literal
 
 import msgspec
 from msgspec import UNSET, UnsetType
@@ -27,6 +28,8 @@ class SignedInBody(Private, frozen=True, kw_only=True):
     expires_in: int | UnsetType = UNSET
     refresh_token: str | UnsetType = UNSET
     refresh_expires_in: int | UnsetType = UNSET
+    remember_token: str | UnsetType = UNSET
+    remember_expires_at: datetime | UnsetType = UNSET
 
 
 class ChallengeRequiredBody(msgspec.Struct, frozen=True, kw_only=True):
@@ -41,8 +44,15 @@ def answer(ctx: Context, outcome: SignedIn | ChallengeRequired, *, made: int = 2
     if isinstance(outcome, ChallengeRequired):
         return challenge_answer(outcome)
     tokens = token_fields(outcome.issued, ctx.now())
-    body = SignedInBody(user=outcome.user, session=outcome.session, **tokens)
+    body = SignedInBody(user=outcome.user, session=outcome.session, **tokens, **_remember_fields(outcome))
     return Answer(made, body, outcome.cookies)
+
+
+def _remember_fields(outcome: SignedIn) -> dict[str, Any]:
+    kept = outcome.remembered
+    if kept is None:
+        return {}
+    return {"remember_token": kept.token or UNSET, "remember_expires_at": kept.expires_at}
 
 
 def challenge_answer(outcome: ChallengeRequired) -> Answer:

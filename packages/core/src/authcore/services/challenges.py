@@ -26,7 +26,7 @@ from authcore.services import limits, tokens
 from authcore.services.keys import mac
 from authcore.services.limits import Hit
 from authcore.services.seal import Unsealable, seal, unseal
-from authcore.tables import PERSONAL, Digest, Json, Key, Sealed, UtcDateTime, metadata
+from authcore.tables import IDENTIFIER, PERSONAL, Digest, Json, Key, Sealed, UtcDateTime, metadata
 from authcore.values import Value
 
 MAX_BINDINGS = 5
@@ -39,8 +39,9 @@ challenges = Table(
     Column("id", Key(64), primary_key=True),
     Column("tenant", Key(64), nullable=False),
     Column("purpose", Key(64), nullable=False),
-    Column("subject", Key(), nullable=False, index=True, info=PERSONAL),
-    Column("recipient", Key(), nullable=False, info=PERSONAL),
+    Column("subject", Key(), nullable=False, index=True, info=IDENTIFIER),
+    Column("user_id", Key(), nullable=True, index=True, info=PERSONAL),
+    Column("recipient", Key(), nullable=False, info=IDENTIFIER),
     Column("code_digest", Digest, nullable=True),
     Column("code_key", Key(16), nullable=True),
     Column("token_digest", Digest, nullable=True, unique=True),
@@ -52,10 +53,13 @@ challenges = Table(
     Column("sends", Integer, nullable=False),
     Column("created_at", UtcDateTime, nullable=False),
     Column("sent_at", UtcDateTime, nullable=False),
+    Column("code_until", UtcDateTime, nullable=False),
     Column("expires_at", UtcDateTime, nullable=False, index=True),
     Column("spent_at", UtcDateTime, nullable=True),
 )
 """`subject` is what the challenge is about: a canonical address before there is a user, a user id after.
+`user_id` is whose credentials it depends on: it ends with them (rule T9). The code opens until `code_until`, the link
+until `expires_at`.
 `bindings` are the digests of the browsers that hold it; empty under bearer, where the id alone carries it."""
 
 
@@ -70,6 +74,12 @@ class ChallengeKind(Value, frozen=True):
     min_send_interval: timedelta = timedelta(seconds=60)
     max_attempts: int = 5
     max_sends: int = 5
+    link_ttl: timedelta | None = None  # None mails no link
+
+    @property
+    def lives(self) -> timedelta:
+        """Answer how long the challenge can be answered, by code or by link."""
+        return max(self.ttl, self.link_ttl or self.ttl)
 
 
 def code_kind(
@@ -81,12 +91,19 @@ def code_kind(
     code_ttl: timedelta,
     min_send_interval: timedelta,
     max_attempts: int,
+    link_ttl: timedelta | None = None,
+    kind: str = "email_code",
 ) -> ChallengeKind:
-    """Answer the kind of code that a room's settings ask for; raise ConfigurationError naming the room, `owner`."""
+    """Answer the kind of code that a room's settings ask for; raise ConfigurationError naming the room, `owner`.
+
+    With `link_ttl`, 5 minutes to 7 days, the same mail carries a link.
+    """
     _number(owner, "code_length", code_length, 6, 12)
     _number(owner, "max_attempts", max_attempts, 1, 10)
     _time(owner, "code_ttl", code_ttl, timedelta(minutes=1), timedelta(hours=1), "timedelta(hours=1)")
     _time(owner, "min_send_interval", min_send_interval, timedelta(seconds=1), code_ttl, "code_ttl")
+    if link_ttl is not None:
+        _time(owner, "link_ttl", link_ttl, timedelta(minutes=5), timedelta(days=7), "timedelta(days=7)")
     return ChallengeKind(
         purpose=purpose,
         mail=mail,
@@ -94,6 +111,8 @@ def code_kind(
         ttl=code_ttl,
         min_send_interval=min_send_interval,
         max_attempts=max_attempts,
+        link_ttl=link_ttl,
+        kind=kind,
     )
 
 
@@ -104,14 +123,14 @@ def _number(owner: str, name: str, value: object, least: int, most: int) -> None
 
 def _time(owner: str, name: str, value: object, least: timedelta, most: timedelta, told: str) -> None:
     if not isinstance(value, timedelta) or not least <= value <= most:
-        shortest = f"timedelta(seconds={least.seconds})"
+        shortest = f"timedelta(seconds={int(least.total_seconds())})"
         raise ConfigurationError(f"{owner}({name}=…) lies between {shortest} and {told}.")
 
 
 class Challenge(Value, frozen=True):
-    """A challenge as the flow that made it sees it. `code` is None when nothing was sent this time."""
+    """A challenge as the flow that made it sees it. `code` and `token` are None when nothing was sent this time."""
 
-    hidden: ClassVar = frozenset({"sealed", "code"})
+    hidden: ClassVar = frozenset({"sealed", "code", "token"})
     id: str
     kind: ChallengeKind
     tenant: str
@@ -122,8 +141,16 @@ class Challenge(Value, frozen=True):
     sealed: bytes | None
     created_at: datetime
     sent_at: datetime
+    code_until: datetime
     expires_at: datetime
+    user_id: str | None = None
     code: str | None = None
+    token: str | None = None
+
+    @property
+    def token_digest(self) -> bytes | None:
+        """Answer what is stored of the link's token."""
+        return None if self.token is None else tokens.must_digest(self.token, "ln")
 
 
 class ChallengeView(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
@@ -146,8 +173,9 @@ def draft(
     payload: Any,
     bindings: Sequence[str],
     void: bool = False,
+    user_id: str | None = None,
 ) -> Challenge:
-    """Draw everything random about a challenge, before the transaction."""
+    """Draw everything random about a challenge, before the transaction; it ends with the credentials of `user_id`."""
     now = ctx.now()
     return Challenge(
         id=tokens.mint(ctx.random, "ch"),
@@ -160,8 +188,11 @@ def draft(
         sealed=seal(ctx.app.keys, ctx.random, f"challenge/{kind.purpose}", payload),
         created_at=now,
         sent_at=now,
-        expires_at=now + kind.ttl,
+        code_until=now + kind.ttl,
+        expires_at=now + kind.lives,
+        user_id=user_id,
         code=draw_code(ctx, kind),
+        token=draw_token(ctx, kind),
     )
 
 
@@ -169,6 +200,11 @@ def draw_code(ctx: Context, kind: ChallengeKind) -> str:
     """Answer a code of decimal digits; 16 random bytes leave no bias that counts."""
     number = int.from_bytes(ctx.random.bytes(16, f"code/{kind.purpose}"), "big")
     return str(number % 10**kind.length).zfill(kind.length)
+
+
+def draw_token(ctx: Context, kind: ChallengeKind) -> str | None:
+    """Answer the token of a link, or None for a kind without one."""
+    return None if kind.link_ttl is None else tokens.mint(ctx.random, "ln")
 
 
 def code_digest(ctx: Context, challenge_id: str, code: str) -> tuple[str, bytes]:
@@ -190,7 +226,7 @@ _PENDING = (
         challenges.c.purpose == bindparam("purpose_"),
         challenges.c.subject == bindparam("subject_"),
         challenges.c.spent_at.is_(None),
-        challenges.c.expires_at > bindparam("now_"),
+        challenges.c.code_until > bindparam("now_"),
     )
     .order_by(challenges.c.created_at.desc())
     .limit(20)
@@ -203,16 +239,30 @@ _open = (
     challenges.c.expires_at > bindparam("now_"),
 )
 _BY_ID_OPEN = select(challenges).where(*_open)
+_BY_TOKEN = select(challenges).where(
+    challenges.c.token_digest == bindparam("token_"),
+    challenges.c.tenant == bindparam("tenant_"),
+    challenges.c.purpose == bindparam("purpose_"),
+    challenges.c.spent_at.is_(None),
+    challenges.c.expires_at > bindparam("now_"),
+    challenges.c.void.is_(False),
+)
 _RESERVE = (
     update(challenges)
-    .where(*_open, challenges.c.attempts < challenges.c.max_attempts)
+    .where(*_open, challenges.c.code_until > bindparam("now_"), challenges.c.attempts < challenges.c.max_attempts)
     .values(attempts=challenges.c.attempts + 1)
 )
 _SPEND = update(challenges).where(*_open).values(spent_at=bindparam("now_"))
 _SEND_AGAIN = (
     update(challenges)
-    .where(*_open, challenges.c.sent_at == bindparam("sent_"), challenges.c.sends < bindparam("most_"))
+    .where(
+        *_open,
+        challenges.c.code_until > bindparam("now_"),
+        challenges.c.sent_at == bindparam("sent_"),
+        challenges.c.sends < bindparam("most_"),
+    )
     .values(
+        token_digest=bindparam("token_"),
         code_digest=bindparam("digest_"),
         code_key=bindparam("key_"),
         sent_at=bindparam("now_"),
@@ -225,6 +275,22 @@ _END_ALL = (
     .where(
         challenges.c.tenant == bindparam("tenant_"),
         challenges.c.subject == bindparam("subject_"),
+        challenges.c.spent_at.is_(None),
+    )
+    .values(spent_at=bindparam("now_"))
+)
+_END_OF_USER = (
+    update(challenges)
+    .where(challenges.c.user_id == bindparam("user_"), challenges.c.spent_at.is_(None))
+    .values(spent_at=bindparam("now_"))
+)
+_END_PURPOSE = (
+    update(challenges)
+    .where(
+        challenges.c.tenant == bindparam("tenant_"),
+        challenges.c.purpose == bindparam("purpose_"),
+        challenges.c.subject == bindparam("subject_"),
+        challenges.c.id != bindparam("but_"),
         challenges.c.spent_at.is_(None),
     )
     .values(spent_at=bindparam("now_"))
@@ -245,7 +311,8 @@ def insert_row(tx: Connection, challenge: Challenge, key_id: str, digest: bytes)
             "recipient": challenge.recipient,
             "code_digest": digest,
             "code_key": key_id,
-            "token_digest": None,
+            "token_digest": challenge.token_digest,
+            "user_id": challenge.user_id,
             "bindings": list(challenge.bindings),
             "void": challenge.void,
             "payload": challenge.sealed,
@@ -254,6 +321,7 @@ def insert_row(tx: Connection, challenge: Challenge, key_id: str, digest: bytes)
             "sends": 1,
             "created_at": challenge.created_at,
             "sent_at": challenge.sent_at,
+            "code_until": challenge.code_until,
             "expires_at": challenge.expires_at,
             "spent_at": None,
         },
@@ -280,7 +348,7 @@ def pending(tx: Connection, tenant: str, kind: ChallengeKind, subject: str, now:
 
 
 class Spent(Value, frozen=True):
-    """The code was right and is spent."""
+    """The code or the link was right; it is spent, unless it was only checked."""
 
     challenge: Challenge
 
@@ -290,9 +358,12 @@ class Refused(Value, frozen=True):
 
 
 class Attempt(Value, frozen=True):
-    """What a client answers to a challenge, with all that the transaction needs to judge it."""
+    """What a client answers to a challenge, with all that the transaction needs to judge it.
 
-    hidden: ClassVar = frozenset({"code"})
+    By code it has the challenge's `id`, by link the digest of its `token`.
+    """
+
+    hidden: ClassVar = frozenset({"code", "token"})
     tenant: str
     kind: ChallengeKind
     id: str
@@ -301,6 +372,8 @@ class Attempt(Value, frozen=True):
     now: datetime
     keys: Any
     subject: str | None = None
+    token: bytes | None = None
+    bound: bool = False  # a link that opens only in the browser that asked for it
 
     def matches(self, row: Any) -> bool:
         """Tell whether it is about the expected subject, the browser holds it, and the code is right."""
@@ -322,6 +395,18 @@ def _bytes(code: str) -> bytes:
 @counting
 def spend(tx: Connection, attempt: Attempt) -> Spent | Refused:
     """Reserve an attempt, then compare, then spend: each a conditional UPDATE, decided by its row count."""
+    found = check(tx, attempt)
+    if isinstance(found, Refused):
+        return found
+    known = {"id_": found.challenge.id, "tenant_": attempt.tenant, "purpose_": attempt.kind.purpose}
+    return found if tx.execute(_SPEND, {**known, "now_": attempt.now}).rowcount else Refused()
+
+
+@counting
+def check(tx: Connection, attempt: Attempt) -> Spent | Refused:
+    """Judge an answer and leave the challenge as it is; a code that is only checked counts as an attempt too."""
+    if attempt.token is not None:
+        return _check_link(tx, attempt)
     known = {
         "id_": attempt.id,
         "tenant_": attempt.tenant,
@@ -331,7 +416,15 @@ def spend(tx: Connection, attempt: Attempt) -> Spent | Refused:
     if tx.execute(_RESERVE, known).rowcount == 0:
         return Refused()
     row = tx.execute(_BY_ID, {key: known[key] for key in ("id_", "tenant_", "purpose_")}).one()
-    if not attempt.matches(row) or tx.execute(_SPEND, known).rowcount == 0:
+    return Spent(_of(row, attempt.kind)) if attempt.matches(row) else Refused()
+
+
+def _check_link(tx: Connection, attempt: Attempt) -> Spent | Refused:
+    known = {"token_": attempt.token, "tenant_": attempt.tenant, "purpose_": attempt.kind.purpose, "now_": attempt.now}
+    row = tx.execute(_BY_TOKEN, known).one_or_none()
+    if row is None or attempt.subject not in (None, row.subject):
+        return Refused()
+    if attempt.bound and attempt.binding not in row.bindings:
         return Refused()
     return Spent(_of(row, attempt.kind))
 
@@ -362,27 +455,60 @@ async def attempt(
     return Attempt(ctx.tenant.id, kind, challenge_id, clean, binding, ctx.now(), ctx.app.keys, subject)
 
 
-def send_again(tx: Connection, challenge: Challenge, now: datetime, key_id: str, digest: bytes) -> bool:
-    """Put a fresh code under the same id, attempts kept; tell whether this caller won."""
+async def attempt_link(
+    ctx: Context,
+    kind: ChallengeKind,
+    token: str,
+    *,
+    subject: str | None = None,
+    binding: str | None = None,
+    bound: bool = False,
+) -> Attempt:
+    """Count the attempt against the client's address, and answer what `spend` and `check` need.
+
+    `bound` refuses the link in any browser but those that hold the challenge. Raises RateLimited, and InvalidChallenge
+    for a text that cannot be a token.
+    """
+    digest = tokens.digest(token, "ln")
+    await limits.count(ctx, Hit("code.address"))
+    if digest is None:
+        raise InvalidChallenge()
+    return Attempt(ctx.tenant.id, kind, "", "", binding, ctx.now(), ctx.app.keys, subject, digest, bound)
+
+
+def find_for(tx: Connection, attempt: Attempt) -> Challenge | None:
+    """Answer the challenge that an answer is about: by its link only while that opens, by its id in any state."""
+    if attempt.token is None:
+        return find(tx, attempt.tenant, attempt.kind, attempt.id)
+    found = _check_link(tx, attempt)
+    return found.challenge if isinstance(found, Spent) else None
+
+
+def send_again(tx: Connection, challenge: Challenge, sent_at: datetime, key_id: str, digest: bytes) -> bool:
+    """Put the fresh code and link of a `renewed` challenge under the same id, attempts kept; tell whether this caller
+    won. `sent_at` is when the earlier ones were sent.
+    """
     done = tx.execute(
         _SEND_AGAIN,
         {
             "id_": challenge.id,
             "tenant_": challenge.tenant,
             "purpose_": challenge.kind.purpose,
-            "now_": now,
-            "sent_": challenge.sent_at,
+            "now_": challenge.sent_at,
+            "sent_": sent_at,
             "most_": challenge.kind.max_sends,
             "digest_": digest,
             "key_": key_id,
+            "token_": challenge.token_digest,
         },
     )
     return done.rowcount == 1
 
 
 def renewed(ctx: Context, challenge: Challenge) -> Challenge:
-    """Answer the challenge with a fresh code, to be stored by `send_again`."""
-    return replace(challenge, code=draw_code(ctx, challenge.kind), sent_at=ctx.now())
+    """Answer the challenge with a fresh code and link, to be stored by `send_again`."""
+    code, token = draw_code(ctx, challenge.kind), draw_token(ctx, challenge.kind)
+    return replace(challenge, code=code, token=token, sent_at=ctx.now())
 
 
 def may_send(challenge: Challenge, now: datetime) -> bool:
@@ -402,6 +528,17 @@ def bind(tx: Connection, challenge: Challenge, binding: str) -> Challenge:
 def end_all(tx: Connection, tenant: str, subject: str, now: datetime) -> int:
     """End every open challenge about a subject; answer how many."""
     return tx.execute(_END_ALL, {"tenant_": tenant, "subject_": subject, "now_": now}).rowcount
+
+
+def end_of_user(tx: Connection, user_id: str, now: datetime) -> int:
+    """End every open challenge that depends on a user's credentials (rule T9); answer how many."""
+    return tx.execute(_END_OF_USER, {"user_": user_id, "now_": now}).rowcount
+
+
+def end_earlier(tx: Connection, challenge: Challenge) -> int:
+    """End every other open challenge of the same purpose about the same subject; answer how many."""
+    known = {"tenant_": challenge.tenant, "purpose_": challenge.kind.purpose, "subject_": challenge.subject}
+    return tx.execute(_END_PURPOSE, {**known, "but_": challenge.id, "now_": challenge.created_at}).rowcount
 
 
 def clean(tx: Connection, before: datetime, most: int) -> int:
@@ -427,7 +564,7 @@ def view(challenge: Challenge, now: datetime, *, hint: str | None = None) -> Cha
         id=challenge.id,
         kind=challenge.kind.kind,
         methods=[challenge.kind.kind],
-        expires_at=challenge.expires_at,
+        expires_at=challenge.code_until,
         resend_after=max(0, -int(-wait.total_seconds() // 1)),
         hint=hint,
     )
@@ -451,5 +588,7 @@ def _of(row: Any, kind: ChallengeKind) -> Challenge:
         sealed=row.payload,
         created_at=row.created_at,
         sent_at=row.sent_at,
+        code_until=row.code_until,
         expires_at=row.expires_at,
+        user_id=row.user_id,
     )

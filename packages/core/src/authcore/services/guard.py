@@ -24,7 +24,7 @@ async def authenticate(ctx: Context) -> Authenticated | None:
     if digest is None:
         return None
     now = ctx.now()
-    who = await ctx.db.read(sessions.lookup, ctx.tenant.id, digest, now)
+    who = await ctx.db.read(sessions.lookup, ctx.tenant.id, digest, now, ctx.app.user)
     if who is not None and stale(ctx, who, now):
         await note_use(ctx, who, now)
     return who

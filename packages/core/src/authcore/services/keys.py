@@ -30,6 +30,10 @@ class KeyRing:
         newest, master = next(iter(self._masters.items()))
         return newest, self._derived(master, purpose)
 
+    def all(self, purpose: str) -> list[bytes]:
+        """Answer every key for a purpose, the newest first."""
+        return [self._derived(master, purpose) for master in self._masters.values()]
+
     def get(self, key_id: str, purpose: str) -> bytes | None:
         """Answer the key of an id, or None when it is no longer in the ring."""
         master = self._masters.get(key_id)

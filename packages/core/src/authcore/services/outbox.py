@@ -15,6 +15,7 @@ from sqlalchemy.engine import Connection
 
 from authcore.context import Context, Runtime
 from authcore.reports import one_line
+from authcore.services import languages
 from authcore.services.ids import uuid7
 from authcore.services.seal import Unsealable, seal, unseal
 from authcore.tables import PERSONAL, Key, Sealed, UtcDateTime, metadata
@@ -49,22 +50,64 @@ KEEP = timedelta(days=7)
 
 
 class MailPayload(msgspec.Struct, frozen=True, kw_only=True):
-    """A mail to be rendered when it is sent; `base_url` and `brand` are the tenant's, whose request is over by then."""
+    """A mail to be rendered when it is sent (S92); its idempotency key is the effect's.
+
+    `to` is the recipient and `username` its display name, given only for an address that is proven: who signs up writes
+    both, and would have the site mail any text to anybody. `template` replaces the kind's own, `data` goes to the
+    templates and `metadata` to the mailer. `locale` is the user's language, by default the request's. `base_url` and
+    `brand` are the tenant's, whose request is over by then.
+    """
 
     kind: str
     to: str
+    template: str | None = None
     code: str | None = None
     token: str | None = None
     url: str | None = None
     expires_at: datetime | None = None
+    username: str | None = None
     locale: str | None = None
     base_url: str | None = None
     brand: dict[str, str] = {}
     data: dict[str, Any] = {}
+    metadata: dict[str, Any] = {}
 
     def __repr__(self) -> str:
         # Rule O3: a code or a link must not reach a log or a report of locals.
         return f"MailPayload(kind={self.kind!r})"
+
+    @property
+    def secrets(self) -> tuple[str | None, ...]:
+        """Answer what no log may show of it."""
+        fragment = (self.url or "").partition("#")[2]
+        return (self.to, self.code, self.token, self.url, fragment, self.username)
+
+
+class SmsPayload(msgspec.Struct, frozen=True, kw_only=True):
+    """A text message to be rendered when it is sent (S90); its fields are those of a mail."""
+
+    kind: str
+    to: str
+    code: str
+    expires_at: datetime
+    user_id: str | None = None
+    locale: str | None = None
+    base_url: str | None = None
+    brand: dict[str, str] = {}
+    data: dict[str, Any] = {}
+    metadata: dict[str, Any] = {}
+
+    def __repr__(self) -> str:
+        return f"SmsPayload(kind={self.kind!r})"
+
+    @property
+    def secrets(self) -> tuple[str | None, ...]:
+        """Answer what no log may show of it."""
+        return (self.to, self.code)
+
+
+Payload = MailPayload | SmsPayload
+_PAYLOADS: dict[str, type[Payload]] = {"mail": MailPayload, "sms": SmsPayload}
 
 
 class Effect(Value, frozen=True):
@@ -83,16 +126,30 @@ class Effect(Value, frozen=True):
 class Sender(Protocol):
     """Do one effect outside, under its idempotency key; raising means that it is tried again later."""
 
-    async def __call__(self, key: str, tenant: str, payload: MailPayload, /) -> None: ...
+    async def __call__(self, key: str, tenant: str, payload: Any, /) -> None: ...
 
 
 def mail(ctx: Context, payload: MailPayload, *, void: bool = False) -> Effect:
     """Answer the effect that sends a mail; `void` makes the same row for an address that gets none."""
+    return _effect(ctx, "mail", payload, void)
+
+
+def sms(ctx: Context, payload: SmsPayload, *, void: bool = False) -> Effect:
+    """Answer the effect that sends a text message; `void` makes the same row for a number that gets none."""
+    return _effect(ctx, "sms", payload, void)
+
+
+def _effect(ctx: Context, kind: str, payload: Payload, void: bool) -> Effect:
     now = ctx.now()
     key = urlsafe_b64encode(ctx.random.bytes(24, "effect")).decode()
-    tenants = replace(payload, base_url=ctx.tenant.base_url, brand=dict(ctx.tenant.brand or {}))
-    sealed = seal(ctx.app.keys, ctx.random, "effect", tenants)
-    return Effect(uuid7(now, ctx.random, "effect-id"), ctx.tenant.id, "mail", key, void, sealed, now)
+    whole = replace(
+        payload,
+        locale=payload.locale or languages.of_request(ctx),
+        base_url=ctx.tenant.base_url,
+        brand=dict(ctx.tenant.brand or {}),
+    )
+    sealed = seal(ctx.app.keys, ctx.random, "effect", whole)
+    return Effect(uuid7(now, ctx.random, "effect-id"), ctx.tenant.id, kind, key, void, sealed, now)
 
 
 _INSERT = insert(effects)
@@ -107,6 +164,9 @@ _mine = and_(effects.c.id == bindparam("id_"), effects.c.lease == bindparam("lea
 _HOLD = update(effects).where(_mine).values(next_at=bindparam("until_"))
 _DONE = update(effects).where(_mine).values(done_at=bindparam("now_"), next_at=None, lease=None, payload=None)
 _AGAIN = update(effects).where(_mine).values(next_at=bindparam("next_"), lease=None)
+_WAITING = select(effects.c.id, effects.c.payload).where(
+    effects.c.tenant == bindparam("tenant_"), effects.c.payload.is_not(None)
+)
 _OLD = select(effects.c.id).where(effects.c.done_at < bindparam("before_")).limit(bindparam("most_"))
 _CLEAN = delete(effects).where(effects.c.id == bindparam("id_"))
 
@@ -163,6 +223,16 @@ def postpone(tx: Connection, effect_id: str, lease: str, next_at: datetime | Non
     tx.execute(_AGAIN, {"id_": effect_id, "lease_": lease, "next_": next_at})
 
 
+def waiting(tx: Connection, tenant: str) -> list[tuple[str, bytes]]:
+    """Answer what a tenant's outbox still holds, as (id, sealed payload), for whom it names to be forgotten."""
+    return [(row.id, row.payload) for row in tx.execute(_WAITING, {"tenant_": tenant})]
+
+
+def drop(tx: Connection, ids: Sequence[str]) -> int:
+    """Remove effects, sent or not; answer how many."""
+    return sum(tx.execute(_CLEAN, {"id_": id_}).rowcount for id_ in ids)
+
+
 def clean(tx: Connection, before: datetime, most: int) -> int:
     """Remove at most `most` rows of what was done before a time; answer how many."""
     ids = sorted(tx.execute(_OLD, {"before_": before, "most_": most}).scalars())
@@ -188,10 +258,10 @@ async def _deliver_one(runtime: Runtime, send: Sender, row: Any, lease: str) -> 
     # The mails before it took their time: a lease that ran out meanwhile may be another sender's by now.
     if not await ports.db.write(hold, row.id, lease, ports.clock.now() + LEASE):
         return
-    payload: MailPayload | None = None
+    payload: Payload | None = None
     try:
         if not row.void:
-            payload = msgspec.convert(unseal(runtime.app.keys, "effect", row.payload), MailPayload)
+            payload = msgspec.convert(unseal(runtime.app.keys, "effect", row.payload), _PAYLOADS[row.kind])
             await _send_in_time(runtime, send, row, payload)
     except Unsealable:
         _log.error("Effect %s was sealed under a key that is gone; it cannot be sent.", row.id)
@@ -203,21 +273,18 @@ async def _deliver_one(runtime: Runtime, send: Sender, row: Any, lease: str) -> 
         await ports.db.write(finish, row.id, lease, ports.clock.now())
 
 
-async def _send_in_time(runtime: Runtime, send: Sender, row: Any, payload: MailPayload) -> None:
+async def _send_in_time(runtime: Runtime, send: Sender, row: Any, payload: Payload) -> None:
     if payload.expires_at is not None and payload.expires_at <= runtime.ports.clock.now():
         _log.warning("Effect %s is not sent: what it carries has expired.", row.id)
         return
     await send(row.key, row.tenant, payload)
 
 
-def _told(error: Exception, payload: MailPayload | None) -> str:
+def _told(error: Exception, payload: Payload | None) -> str:
     """Answer what went wrong without anything of the mail (rule O3): mailers put what they got into what they raise."""
     if payload is None:
         return type(error).__name__
-    fragment = (payload.url or "").partition("#")[2]
-    return one_line(
-        f"{type(error).__name__}: {error}", (payload.to, payload.code, payload.token, payload.url, fragment)
-    )
+    return one_line(f"{type(error).__name__}: {error}", payload.secrets)
 
 
 def _next_try(now: datetime, attempts: int) -> datetime | None:

@@ -1,4 +1,4 @@
-"""What is removed once nobody needs it: rows that are over, each kind after a time of its own. Events stay."""
+"""What is removed once nobody needs it: rows that are over, each kind after a time of its own."""
 
 from __future__ import annotations
 
@@ -7,7 +7,7 @@ from typing import Protocol, runtime_checkable
 
 from authcore.context import Runtime
 from authcore.feature import Retention
-from authcore.services import challenges, outbox
+from authcore.services import challenges, journal, outbox
 
 BATCH = 500  # rows in one transaction
 MOST = 20  # transactions of one kind in one sweep; what is left waits for the next
@@ -15,7 +15,9 @@ MOST = 20  # transactions of one kind in one sweep; what is left waits for the n
 SERVICES = (
     Retention("challenges", challenges.KEEP, challenges.clean),
     Retention("effects", outbox.KEEP, outbox.clean),
+    Retention("events", journal.KEEP, journal.clean),
 )
+"""A room's own time for one of these names stands in its place."""
 
 
 @runtime_checkable
@@ -33,7 +35,8 @@ async def sweep(runtime: Runtime) -> dict[str, int]:
     It is bounded, may be called at any time, by any number of processes, and does no harm when it is stopped.
     """
     rooms = (retention for feature in runtime.features for retention in feature.retentions)
-    removed = {retention.name: await _clean(runtime, retention) for retention in (*SERVICES, *rooms)}
+    kinds = {retention.name: retention for retention in (*SERVICES, *rooms)}
+    removed = {name: await _clean(runtime, retention) for name, retention in kinds.items()}
     if isinstance(runtime.ports.kv, Sweeping):
         removed["kv"] = await _until_nothing(runtime.ports.kv.sweep, least=1)
     return removed

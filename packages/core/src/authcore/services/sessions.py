@@ -20,7 +20,7 @@ from authcore.errors import ConfigurationError
 from authcore.http import Cookie
 from authcore.ports import counting
 from authcore.services import events, tokens
-from authcore.services.accounts import USER_COLUMNS, user_from, users
+from authcore.services.accounts import PLAIN, USER_COLUMNS, UserShape, users
 from authcore.services.challenges import ChallengeKind
 from authcore.services.ids import uuid7
 from authcore.services.keys import mac
@@ -365,9 +365,10 @@ _STEP_UP = (
         last_seen_at=bindparam("now_"),
     )
 )
+_CARRY_ON = update(sessions).where(sessions.c.id == bindparam("id_")).values(epoch=bindparam("epoch_"))
 
 
-def lookup(tx: Connection, tenant: str, digest: bytes, now: datetime) -> Authenticated | None:
+def lookup(tx: Connection, tenant: str, digest: bytes, now: datetime, shape: UserShape = PLAIN) -> Authenticated | None:
     """Answer who holds a live access secret: the one read of every guard."""
     row = _LOOKUP.row(tx, {"tenant_": tenant, "digest_": digest, "now_": now})
     if row is None:
@@ -389,7 +390,7 @@ def lookup(tx: Connection, tenant: str, digest: bytes, now: datetime) -> Authent
         device_id=device,
         device_name=device_name,
     )
-    return Authenticated(user_from(*user), session, digest)
+    return Authenticated(shape.user(*user), session, digest)
 
 
 def _session_of(row: Any, *, current: bool) -> Session:
@@ -471,7 +472,7 @@ class Rotation(Value, frozen=True):
     next_refresh: bytes
     next_access: bytes
     settings: SessionSettings
-    event: events.EventRow
+    event: events.Occurred
     transport: Transport
 
 
@@ -560,7 +561,7 @@ def _end_family(tx: Connection, turn: Rotation, session: Any, *, reused: bool) -
         return RotationRefused()
     if turn.settings.on_reuse == "user":
         tx.execute(_REVOKE_ALL, {"user_": session.user_id, "tenant_": turn.tenant, "now_": turn.now})
-    events.record(tx, turn.event, user_id=session.user_id, session_id=session.id)
+    events.write(tx, turn.event, user_id=session.user_id, session_id=session.id)
     return RotationRefused(True, session.user_id, session.id)
 
 
@@ -626,8 +627,11 @@ def end_by_digest(tx: Connection, tenant: str, digest: bytes, now: datetime) -> 
     return end_by_id(tx, tenant, found, now) if found else None
 
 
-def step_up(tx: Connection, tenant: str, issued: Issued, now: datetime) -> bool:
-    """Give a session new secrets and a new `auth_time`; the old secrets die here, the id stays (rule T7)."""
+def step_up(tx: Connection, tenant: str, issued: Issued, now: datetime, epoch: int | None = None) -> bool:
+    """Give a session new secrets and a new `auth_time`; the old secrets die here, the id stays (rule T7).
+
+    `epoch` carries it over a change of credentials, which ends every other session of its user.
+    """
     session = issued.session
     known = {"id_": session.id, "tenant_": tenant, "now_": now}
     proof = {"auth_time_": session.auth_time, "aal_": session.aal, "amr_": session.amr}
@@ -635,6 +639,8 @@ def step_up(tx: Connection, tenant: str, issued: Issued, now: datetime) -> bool:
         return False
     tx.execute(_DROP_ACCESS, {"id_": session.id})
     tx.execute(_DROP_REFRESH, {"id_": session.id})
+    if epoch is not None:
+        tx.execute(_CARRY_ON, {"id_": session.id, "epoch_": epoch})
     _insert_secrets(tx, tenant, issued)
     return True
 

@@ -9,16 +9,19 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from datetime import datetime
-from typing import Any, ClassVar
+from typing import ClassVar
 
 import msgspec
+from sqlalchemy.engine import Connection
 
 from authcore.context import Context
 from authcore.errors import InvalidCredentials, NotAuthenticated
+from authcore.feature import SignInStep
 from authcore.http import Cookie
-from authcore.services import accounts, challenges, cookies, events, sessions, tokens, transport
+from authcore.services import accounts, cookies, events, sessions, tokens, transport
 from authcore.services.accounts import Account, User
 from authcore.services.challenges import ChallengeView
+from authcore.services.events import Occurred
 from authcore.services.sessions import Client, Issued, Session, Transport
 from authcore.values import Value
 
@@ -35,7 +38,11 @@ class Proof(Value, frozen=True):
 
 
 class SignInState(msgspec.Struct, frozen=True, kw_only=True):
-    """A sign-in on its way; steps carry it inside their challenges."""
+    """A sign-in on its way; steps carry it inside their challenges.
+
+    `remember_token` is what the client presented to be spared a step; `remember` asks for one at the end, which lives
+    until `remember_until` where an earlier one was spent for it.
+    """
 
     user_id: str
     amr: list[str]
@@ -43,8 +50,20 @@ class SignInState(msgspec.Struct, frozen=True, kw_only=True):
     epoch: int
     transport: Transport
     passed: list[str] = []
+    remember: bool = False
+    remember_token: str | None = None
+    remember_until: datetime | None = None
     device_id: str | None = None
     device_name: str | None = None
+
+
+class Remembered(Value, frozen=True):
+    """A secret by which a step is spared next time; under cookies it is in `cookies` and `token` is None."""
+
+    hidden: ClassVar = frozenset({"token"})
+    token: str | None
+    expires_at: datetime
+    cookies: tuple[Cookie, ...] = ()
 
 
 class SignedIn(Value, frozen=True):
@@ -54,6 +73,7 @@ class SignedIn(Value, frozen=True):
     user: User
     issued: Issued
     cookies: tuple[Cookie, ...] = ()
+    remembered: Remembered | None = None
 
     @property
     def session(self) -> Session:
@@ -89,6 +109,7 @@ async def complete(
     via: Transport,
     device_id: str | None = None,
     device_name: str | None = None,
+    remember_token: str | None = None,
 ) -> Outcome:
     """Turn a proved first factor into a session, or into the next step's challenge; raise InvalidCredentials
     if disabled.
@@ -101,13 +122,18 @@ async def complete(
         transport=via,
         device_id=device_id,
         device_name=device_name,
+        remember_token=remember_token,
     )
     return await _advance(ctx, account, state)
 
 
+NOTHING = Proof(())
+"""What a step shows that only asks for something, such as another password."""
+
+
 async def resume(ctx: Context, state: SignInState, step: str, proof: Proof) -> Outcome:
     """Carry on after a step was passed. What changed meanwhile (password, disabling) ends the sign-in (rule T9)."""
-    account = await ctx.db.read(accounts.by_id, ctx.tenant.id, state.user_id)
+    account = await ctx.db.read(accounts.by_id, ctx.tenant.id, state.user_id, ctx.app.user)
     if account is None or account.epoch != state.epoch:
         raise InvalidCredentials()
     total = Proof(tuple(state.amr), state.aal) + proof
@@ -120,16 +146,15 @@ async def resume(ctx: Context, state: SignInState, step: str, proof: Proof) -> O
 async def _advance(ctx: Context, account: Account, state: SignInState) -> Outcome:
     if account.disabled:
         raise InvalidCredentials()
-    for feature in ctx.runtime.features:
-        for step in feature.steps:
-            if step.kind not in state.passed and await step.required(ctx, state):
-                return await _challenge(ctx, step, state)
+    for step in steps(ctx):
+        if step.kind in state.passed or not await step.required(ctx, state):
+            continue
+        spared = await step.spare(ctx, state)
+        if spared is None:
+            begun = await step.begin(ctx, state)
+            return ChallengeRequired(begun.view(ctx), begun.cookies)
+        state = spared
     return await _issue(ctx, account, state)
-
-
-async def _challenge(ctx: Context, step: Any, state: SignInState) -> ChallengeRequired:
-    made = await step.begin(ctx, state)
-    return ChallengeRequired(challenges.view(made, ctx.now()))
 
 
 async def _issue(ctx: Context, account: Account, state: SignInState) -> SignedIn:
@@ -144,9 +169,30 @@ async def _issue(ctx: Context, account: Account, state: SignInState) -> SignedIn
         client=client,
         auth_time=ctx.now(),
     )
-    await ctx.db.write(sessions.insert_draft, made, _replaced(ctx, state.transport))
-    await events.emit(ctx, events.Login(ctx.tenant.id, ctx.now(), account.user, made.issued.session.id))
-    return SignedIn(account.user, made.issued, transport.session_cookies(ctx, made.issued))
+    happened = events.occur_all(
+        ctx,
+        events.Authenticated(ctx.tenant.id, ctx.now(), account.user),
+        events.Login(ctx.tenant.id, ctx.now(), account.user, made.issued.session.id),
+    )
+    await ctx.db.write(_insert, made, _replaced(ctx, state.transport), happened)
+    remembered = await _remember(ctx, account, state)
+    await events.tell_all(ctx, happened)
+    more = remembered.cookies if remembered else ()
+    return SignedIn(account.user, made.issued, (*transport.session_cookies(ctx, made.issued), *more), remembered)
+
+
+async def _remember(ctx: Context, account: Account, state: SignInState) -> Remembered | None:
+    """Make what spares a step next time, if this sign-in asked for it and passed such a step."""
+    if state.remember:
+        for step in steps(ctx):
+            if step.kind in state.passed and (found := await step.remember(ctx, account, state)) is not None:
+                return found
+    return None
+
+
+def _insert(tx: Connection, made: sessions.Draft, replaced: bytes | None, happened: Sequence[Occurred]) -> None:
+    sessions.insert_draft(tx, made, replaced)
+    events.write_all(tx, happened)
 
 
 def _replaced(ctx: Context, via: Transport) -> bytes | None:
@@ -163,9 +209,23 @@ async def renew(ctx: Context, proof: Proof, client: Client | None = None) -> Sig
         raise NotAuthenticated()
     now, old = ctx.now(), ctx.who.session
     issued = _renewed(ctx, old, proof, now)
-    if not await ctx.db.write(sessions.step_up, ctx.tenant.id, issued, now):
+    user = ctx.who.user
+    happened = events.occur_all(
+        ctx,
+        events.Authenticated(ctx.tenant.id, now, user),
+        events.Reauthenticated(ctx.tenant.id, now, user, old.id),
+    )
+    if not await ctx.db.write(_step_up, ctx.tenant.id, issued, now, happened):
         raise NotAuthenticated()
-    return SignedIn(ctx.who.user, issued, transport.session_cookies(ctx, issued))
+    await events.tell_all(ctx, happened)
+    return SignedIn(user, issued, transport.session_cookies(ctx, issued))
+
+
+def _step_up(tx: Connection, tenant: str, issued: Issued, now: datetime, happened: Sequence[Occurred]) -> bool:
+    if not sessions.step_up(tx, tenant, issued, now):
+        return False
+    events.write_all(tx, happened)
+    return True
 
 
 def _renewed(ctx: Context, old: Session, proof: Proof, now: datetime) -> Issued:
@@ -177,6 +237,6 @@ def _renewed(ctx: Context, old: Session, proof: Proof, now: datetime) -> Issued:
     return sessions.secrets_for(ctx, session, ends_at)
 
 
-def steps(ctx: Context) -> Sequence[Any]:
+def steps(ctx: Context) -> Sequence[SignInStep]:
     """Answer every declared step, in the order in which they are asked."""
     return [step for feature in ctx.runtime.features for step in feature.steps]

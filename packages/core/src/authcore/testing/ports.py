@@ -8,7 +8,7 @@ from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 from typing import ParamSpec, TypeVar
 
-from authcore.ports import Count, Database, Hasher, KeyValue, PasswordMatch, Ports, Store
+from authcore.ports import Count, Database, Hasher, KeyValue, Limiter, PasswordMatch, Ports, Store, Tally, Window
 
 P = ParamSpec("P")
 R = TypeVar("R")
@@ -87,6 +87,23 @@ class SuspendingKeyValue:
         await self._inner.delete(keys)
 
 
+class SuspendingLimiter:
+    """A limiter whose every call suspends before it counts."""
+
+    def __init__(self, inner: Limiter) -> None:
+        self._inner = inner
+
+    async def hit(self, windows: Sequence[Window]) -> Sequence[Tally]:
+        """Suspend, then count."""
+        await asyncio.sleep(0)
+        return await self._inner.hit(windows)
+
+    async def clear(self, windows: Sequence[Window]) -> None:
+        """Suspend, then forget."""
+        await asyncio.sleep(0)
+        await self._inner.clear(windows)
+
+
 class SuspendingHasher:
     """A hasher whose every hash suspends before it is made."""
 
@@ -111,12 +128,17 @@ class SuspendingHasher:
         """Answer the salt inside a digest."""
         return self._inner.salt(digest)
 
+    def knows(self, digest: str) -> bool:
+        """Tell whether the inner hasher can check a digest."""
+        return self._inner.knows(digest)
+
 
 def suspending(ports: Ports) -> Ports:
-    """Answer the ports with a database, a key-value store and a hasher that suspend: for asyncio alone."""
+    """Answer the ports with a database, a key-value store, a limiter and a hasher that suspend: for asyncio alone."""
     return replace(
         ports,
         db=SuspendingDatabase(ports.db),
         kv=SuspendingKeyValue(ports.kv),
+        limiter=SuspendingLimiter(ports.limiter),
         hasher=SuspendingHasher(ports.hasher),
     )

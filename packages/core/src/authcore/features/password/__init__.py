@@ -11,10 +11,11 @@ from authcore.feature import Feature, MailTemplate, Reauthentication, Retention,
 from authcore.features.password import flow, store
 from authcore.features.password.calls import PasswordCalls
 from authcore.features.password.routes import DISABLED, ROUTES
-from authcore.features.password.settings import PasswordSettings
-from authcore.features.password.tables import attempts, passwords
+from authcore.features.password.settings import Lockout, PasswordSettings
 from authcore.route import Route
 from authcore.services.challenges import code_kind
+from authcore.services.password_policy import PasswordPolicy
+from authcore.services.passwords import attempts, passwords
 
 _TEMPLATES = Path(__file__).parent / "templates"
 
@@ -32,9 +33,10 @@ class Password(Feature):
     routes: ClassVar[tuple[Route, ...]] = ROUTES
     tables = (passwords, attempts)
     mails: ClassVar[tuple[MailTemplate, ...]] = (
-        MailTemplate("sign_up", "auth-sign-up", _TEMPLATES),
+        MailTemplate("sign_up", "auth-sign-up", _TEMPLATES, carries=("code",)),
         MailTemplate("sign_up_welcome", "auth-sign-up-welcome", _TEMPLATES),
         MailTemplate("sign_up_existing", "auth-sign-up-existing", _TEMPLATES),
+        MailTemplate("unlock", "auth-unlock", _TEMPLATES, carries=("link",)),
     )
     retentions = (Retention("attempts", timedelta(days=30), store.clean_attempts),)
     reauthentications = (Reauthentication("password", flow.prove),)
@@ -50,13 +52,14 @@ class Password(Feature):
         code_ttl: timedelta = timedelta(minutes=10),
         min_send_interval: timedelta = timedelta(seconds=60),
         max_attempts: int = 5,
+        lockout: Lockout | None = None,
         mail_from: str | None = None,
     ) -> None:
+        self.policy = PasswordPolicy(enabled=enabled, min_length=min_length, require_number=require_number)
+        self.shares = (self.policy,)  # type: ignore[misc]
         self.settings = PasswordSettings(
-            enabled=enabled,
             require_code=require_code,
-            min_length=min_length,
-            require_number=require_number,
+            lockout=lockout,
             sign_up=code_kind(
                 "Password",
                 purpose="sign_up",
@@ -74,7 +77,7 @@ class Password(Feature):
     def findings(self, app: Any) -> Sequence[str]:
         """Name the settings that weaken something."""
         found = []
-        if self.settings.min_length < 15:
+        if self.policy.min_length < 15:
             found.append(
                 "Password(min_length=…) is below 15 while it may be the only factor (NIST SP 800-63B-4 3.1.1.2)."
             )

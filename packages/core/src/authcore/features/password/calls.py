@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from authcore.calls import Calls, M, call
-from authcore.features.password import flow
+from authcore.features.password import flow, unlocking
 
 
 class PasswordCalls(Calls[M]):
@@ -13,4 +13,5 @@ class PasswordCalls(Calls[M]):
     verify_sign_up = call(flow.verify_sign_up)
     resend_sign_up = call(flow.resend_sign_up)
     sign_in = call(flow.sign_in)
-    unlock = call(flow.unlock)
+    unlock = call(unlocking.unlock)
+    unlock_by_link = call(unlocking.unlock_by_link)

@@ -18,9 +18,9 @@ from sqlalchemy.engine import Connection
 
 from authcore.context import Context
 from authcore.features.password.settings import PasswordSettings
-from authcore.features.password.tables import passwords
 from authcore.services.accounts import EMAIL_PASSWORD, identities
 from authcore.services.keys import mac
+from authcore.services.passwords import passwords
 
 SAMPLE = 64  # places in the order of addresses, of which each gives one digest
 KEEP = timedelta(minutes=5)

@@ -2,14 +2,7 @@
 
 from __future__ import annotations
 
-from authcore.errors import Conflict, Forbidden
-
-
-class PasswordDisabled(Forbidden):
-    """Passwords are switched off here, for every address alike."""
-
-    code = "password_disabled"
-    message = "Passwords are not used here."
+from authcore.errors import Conflict
 
 
 class AccountExists(Conflict):

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from authcore.context import Context
-from authcore.services import outbox
+from authcore.services import links, outbox
 from authcore.services.challenges import Challenge
 from authcore.services.outbox import Effect, MailPayload
 
@@ -19,6 +19,19 @@ def code(ctx: Context, challenge: Challenge) -> Effect:
         expires_at=challenge.expires_at,
     )
     return outbox.mail(ctx, payload)
+
+
+def unlock(ctx: Context, challenge: Challenge) -> Effect:
+    """Answer the mail with the link that lets a resting password work again."""
+    token = challenge.token or ""
+    payload = MailPayload(
+        kind="unlock",
+        to=challenge.recipient,
+        token=token,
+        url=links.link(ctx, "unlock", "/unlock", token),
+        expires_at=challenge.expires_at,
+    )
+    return outbox.mail(ctx, payload, void=challenge.void)
 
 
 def welcome(ctx: Context, email: str) -> Effect:

@@ -3,12 +3,30 @@
 from __future__ import annotations
 
 from authcore.context import Context
-from authcore.errors import InvalidChallenge, InvalidCredentials, Overloaded, RateLimited
-from authcore.features.password import flow
-from authcore.features.password.errors import AccountExists, PasswordDisabled
-from authcore.features.password.schemas import Anything, ResendSignUp, SignIn, SignUp, VerifySignUp
+from authcore.errors import (
+    InvalidChallenge,
+    InvalidCredentials,
+    Overloaded,
+    PasswordDisabled,
+    RateLimited,
+    SignUpClosed,
+)
+from authcore.features.password import flow, unlocking
+from authcore.features.password.errors import AccountExists
+from authcore.features.password.schemas import (
+    Anything,
+    ResendSignUp,
+    SignIn,
+    SignUp,
+    Unlock,
+    UnlockedBody,
+    VerifySignUp,
+)
 from authcore.route import Answer, Route
+from authcore.services import pages
 from authcore.services.answers import ChallengeRequiredBody, SignedInBody, answer
+from authcore.services.pages import Landing, NeedsConfirm
+from authcore.services.user_fields import given
 
 
 async def sign_up(ctx: Context, body: SignUp) -> Answer:
@@ -19,6 +37,7 @@ async def sign_up(ctx: Context, body: SignUp) -> Answer:
         password=body.password,
         password_confirmation=body.password_confirmation,
         display_name=body.display_name,
+        fields=given(body, ctx.app.user),
         transport=body.transport,
         device_id=body.device_id,
         device_name=body.device_name,
@@ -57,6 +76,25 @@ async def sign_in(ctx: Context, body: SignIn) -> Answer:
     return answer(ctx, outcome)
 
 
+async def unlock(ctx: Context, body: Unlock) -> Answer:
+    """Spend an unlock mail's link."""
+    await unlocking.unlock_by_link(ctx, token=body.token)
+    return Answer(200, UnlockedBody())
+
+
+async def land_unlock(ctx: Context, _body: None) -> Answer:
+    """Show the page behind an unlock mail's link."""
+    return await pages.land(ctx, _LANDING)
+
+
+_LANDING = Landing(
+    title="Unlock your account",
+    text="Wrong passwords were entered many times, so signing in by password is closed. Yours is as it was.",
+    button="Unlock",
+    endpoint="/unlock",
+    done="Your account is open again: sign in with your password.",
+)
+
 ROUTES = (
     Route(
         method="POST",
@@ -66,7 +104,8 @@ ROUTES = (
         body=SignUp,
         answers={202: ChallengeRequiredBody, 201: SignedInBody},
         mints=True,
-        raises=(PasswordDisabled, AccountExists, RateLimited, Overloaded),
+        user_fields=True,
+        raises=(PasswordDisabled, SignUpClosed, AccountExists, RateLimited, Overloaded),
         tag="password",
     ),
     Route(
@@ -77,7 +116,7 @@ ROUTES = (
         body=VerifySignUp,
         answers={200: SignedInBody, 202: ChallengeRequiredBody},
         mints=True,
-        raises=(PasswordDisabled, InvalidChallenge, RateLimited),
+        raises=(PasswordDisabled, SignUpClosed, InvalidChallenge, RateLimited),
         tag="password",
     ),
     Route(
@@ -101,6 +140,24 @@ ROUTES = (
         raises=(PasswordDisabled, InvalidCredentials, RateLimited, Overloaded),
         tag="password",
     ),
+    Route(
+        method="POST",
+        path="/unlock",
+        handler=unlock,
+        summary="Let a password that rests work again, by a mailed link",
+        body=Unlock,
+        answers={200: UnlockedBody},
+        raises=(InvalidChallenge, RateLimited),
+        tag="password",
+    ),
+    Route(
+        method="GET",
+        path="/unlock",
+        handler=land_unlock,
+        summary="Land from an unlock mail",
+        answers={200: NeedsConfirm},
+        tag="password",
+    ),
 )
 
 
@@ -110,7 +167,7 @@ async def refuse(_ctx: Context, _body: Anything) -> Answer:
 
 
 _PATHS = (
-    *(route.path for route in ROUTES),
+    *(route.path for route in ROUTES if route.method == "POST"),
     "/password/change",
     "/password/change/verify",
     "/password/set",
@@ -126,6 +183,7 @@ DISABLED = tuple(
         summary="Passwords are not used here",
         body=Anything,
         answers={},
+        fallback=True,
         raises=(PasswordDisabled,),
         tag="password",
     )

@@ -57,5 +57,17 @@ class SignIn(DeviceBody, frozen=True, kw_only=True):
     password: PasswordText
 
 
+class Unlock(Body, frozen=True, kw_only=True):
+    """The token of an unlock mail's link."""
+
+    token: Annotated[str, Meta(min_length=1, max_length=200)]
+
+
+class UnlockedBody(msgspec.Struct, frozen=True):
+    """The failures are forgotten."""
+
+    status: Literal["unlocked"] = "unlocked"
+
+
 class Anything(msgspec.Struct, frozen=True):
     """Any object: nothing of it is read."""

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-import hashlib
+from collections.abc import Sequence
 from datetime import UTC, datetime, timedelta
 from typing import ClassVar
 
@@ -11,11 +11,12 @@ from sqlalchemy.engine import Connection
 from sqlalchemy.exc import IntegrityError
 
 from authcore.features.password.settings import MAX_FAILURES
-from authcore.features.password.tables import attempts, passwords
 from authcore.ports import counting
 from authcore.services import accounts, challenges, events, outbox
-from authcore.services.accounts import EMAIL_PASSWORD, Account, NewUser, identities, users
-from authcore.services.challenges import Attempt, Challenge, Refused, Spent
+from authcore.services.accounts import ACCOUNT_COLUMNS, EMAIL_PASSWORD, Account, NewUser, UserShape, identities, users
+from authcore.services.challenges import Attempt, Refused, Spent
+from authcore.services.events import Occurred
+from authcore.services.passwords import attempt_key, attempts, forgive, insert_first, passwords
 from authcore.tables import UtcDateTime
 from authcore.values import Value
 
@@ -24,18 +25,7 @@ NOBODYS = timedelta(days=1)
 _EVER = datetime(1970, 1, 1, tzinfo=UTC)
 
 _CREDENTIAL = (
-    select(
-        users.c.id,
-        users.c.email,
-        users.c.email_verified_at,
-        users.c.display_name,
-        users.c.anonymous,
-        users.c.created_at,
-        users.c.updated_at,
-        users.c.credential_epoch,
-        users.c.disabled_at,
-        passwords.c.digest,
-    )
+    select(*ACCOUNT_COLUMNS, passwords.c.digest, passwords.c.must_change, passwords.c.changed_at)
     .select_from(
         identities.join(users, users.c.id == identities.c.user_id).join(passwords, passwords.c.user_id == users.c.id)
     )
@@ -46,8 +36,7 @@ _CREDENTIAL = (
     )
 )
 _FAILURES = select(attempts.c.failures).where(attempts.c.key == bindparam("key_"))
-_DIGEST = select(passwords.c.digest).where(passwords.c.user_id == bindparam("user_"))
-_INSERT_PASSWORD, _INSERT_ATTEMPT = insert(passwords), insert(attempts)
+_INSERT_ATTEMPT = insert(attempts)
 # MySQL assigns from left to right and reads what it has assigned: the failures first, as the columns stand.
 _COUNT = (
     update(attempts)
@@ -59,7 +48,6 @@ _COUNT = (
         failed_at=bindparam("now_"),
     )
 )
-_FORGIVE = delete(attempts).where(attempts.c.key == bindparam("key_"))
 _STALE = (
     select(attempts.c.key)
     .where(attempts.c.failed_at < bindparam("before_"), attempts.c.failures < MAX_FAILURES)
@@ -70,11 +58,6 @@ _CLEAN = delete(attempts).where(
     attempts.c.failed_at < bindparam("before_"),
     attempts.c.failures < MAX_FAILURES,
 )
-_REHASH = (
-    update(passwords)
-    .where(passwords.c.user_id == bindparam("user_"), passwords.c.digest == bindparam("old_"))
-    .values(digest=bindparam("new_"), updated_at=bindparam("now_"))
-)
 
 
 class Credential(Value, frozen=True):
@@ -84,27 +67,17 @@ class Credential(Value, frozen=True):
     account: Account | None
     digest: str | None
     failures: int
+    must_change: str | None = None
+    changed_at: datetime | None = None
 
 
-def attempt_key(tenant: str, email: str) -> bytes:
-    """Answer the key under which failures of an address are counted."""
-    return hashlib.sha256(f"{tenant}\0{email}".encode()).digest()
-
-
-def credential(tx: Connection, tenant: str, email: str) -> Credential:
+def credential(tx: Connection, tenant: str, email: str, shape: UserShape) -> Credential:
     """Answer what is known of an address."""
     failures = tx.execute(_FAILURES, {"key_": attempt_key(tenant, email)}).scalar_one_or_none() or 0
     row = tx.execute(_CREDENTIAL, {"tenant_": tenant, "email_": email}).one_or_none()
     if row is None:
         return Credential(None, None, failures)
-    account = Account(accounts.user_of(row), row.credential_epoch, row.disabled_at is not None)
-    return Credential(account, row.digest, failures)
-
-
-def digest_of(tx: Connection, user_id: str) -> str | None:
-    """Answer the digest of a user's password."""
-    found: str | None = tx.execute(_DIGEST, {"user_": user_id}).scalar_one_or_none()
-    return found
+    return Credential(accounts.account_of(row, shape), row.digest, failures, row.must_change, row.changed_at)
 
 
 @counting
@@ -120,11 +93,6 @@ def count_failure(tx: Connection, tenant: str, email: str, now: datetime, *, own
         tx.execute(_COUNT, known)
 
 
-def forgive(tx: Connection, tenant: str, email: str) -> bool:
-    """Forget the failures of an address; tell whether there were any."""
-    return tx.execute(_FORGIVE, {"key_": attempt_key(tenant, email)}).rowcount == 1
-
-
 def clean_attempts(tx: Connection, before: datetime, most: int) -> int:
     """Remove at most `most` counts without a failure since a time; answer how many.
 
@@ -136,17 +104,33 @@ def clean_attempts(tx: Connection, before: datetime, most: int) -> int:
     return len(keys)
 
 
-def rehash(tx: Connection, user_id: str, old: str, new: str, now: datetime) -> None:
-    """Replace a digest by one with the present parameters, unless the password changed meanwhile."""
-    tx.execute(_REHASH, {"user_": user_id, "old_": old, "new_": new, "now_": now})
+def unlock(
+    tx: Connection, tenant: str, email: str, happened: Occurred, shape: UserShape
+) -> tuple[bool, events.Event | None]:
+    """Forget the failures of an address; answer whether there were any, and the event if it has an account."""
+    forgiven = forgive(tx, tenant, email)
+    account = credential(tx, tenant, email, shape).account
+    if not forgiven or account is None:
+        return forgiven, None
+    return True, events.write(tx, happened, user=account.user)
 
 
-def insert_password(tx: Connection, user_id: str, digest: str, now: datetime) -> None:
-    """Store a user's first password."""
-    tx.execute(_INSERT_PASSWORD, {"user_id": user_id, "digest": digest, "created_at": now, "updated_at": now})
+@counting
+def unlock_by_link(tx: Connection, attempt: Attempt, happened: Occurred, shape: UserShape) -> events.Event | None:
+    """Spend an unlock link and forget the failures of its address; answer the event, or None if it opens nothing."""
+    spent = challenges.spend(tx, attempt)
+    match spent:
+        case Refused():
+            return None
+        case Spent(challenge=challenge):
+            forgive(tx, challenge.tenant, challenge.subject)
+            account = credential(tx, challenge.tenant, challenge.subject, shape).account
+            return None if account is None else events.write(tx, happened, user=account.user)
 
 
-def register(tx: Connection, new: NewUser, digest: str, mail: outbox.Effect | None, event: events.EventRow) -> bool:
+def register(
+    tx: Connection, new: NewUser, digest: str, mail: outbox.Effect | None, happened: Sequence[Occurred]
+) -> bool:
     """Make a user with a password at once; tell whether the address was free."""
     try:
         with tx.begin_nested():
@@ -154,35 +138,21 @@ def register(tx: Connection, new: NewUser, digest: str, mail: outbox.Effect | No
                 return False
     except IntegrityError:
         return False
-    insert_password(tx, new.id, digest, new.created_at)
+    insert_first(tx, new.id, digest, new.created_at)
     # A6: what strangers guessed before there was a password is none of its failures.
-    forgive(tx, new.tenant, new.email)
+    forgive(tx, new.tenant, new.email or "")
     if mail is not None:
         outbox.enqueue(tx, mail)
-    events.record(tx, event, user_id=new.id)
+    events.write_all(tx, happened)
     return True
 
 
-def pend(tx: Connection, challenge: Challenge, key: tuple[str, bytes], mail: outbox.Effect) -> None:
-    """Store a pending registration and its mail: the same rows, whether the address has an account or not."""
-    challenges.insert_row(tx, challenge, *key)
-    outbox.enqueue(tx, mail)
-
-
 @counting
-def verify(tx: Connection, attempt: Attempt, new: NewUser, digest: str, event: events.EventRow) -> bool:
+def verify(tx: Connection, attempt: Attempt, new: NewUser, digest: str, happened: Sequence[Occurred]) -> bool:
     """Spend the code and make the user in one transaction; tell whether both were done."""
     spent = challenges.spend(tx, attempt)
     match spent:
         case Refused():
             return False
         case Spent():
-            return register(tx, new, digest, None, event)
-
-
-def resend(tx: Connection, challenge: Challenge, now: datetime, key: tuple[str, bytes], mail: outbox.Effect) -> bool:
-    """Put a fresh code under the same id and mail it; tell whether this caller won."""
-    if not challenges.send_again(tx, challenge, now, *key):
-        return False
-    outbox.enqueue(tx, mail)
-    return True
+            return register(tx, new, digest, None, happened)

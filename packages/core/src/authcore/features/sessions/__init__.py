@@ -31,7 +31,9 @@ class Sessions(Feature):
         Retention("sessions", KEEP, clean),
         Retention("session_secrets", KEEP, clean_secrets),
     )
-    mails: ClassVar[tuple[MailTemplate, ...]] = (MailTemplate("reauthenticate", "auth-reauthenticate", _TEMPLATES),)
+    mails: ClassVar[tuple[MailTemplate, ...]] = (
+        MailTemplate("reauthenticate", "auth-reauthenticate", _TEMPLATES, carries=("code",)),
+    )
 
     def __init__(
         self,

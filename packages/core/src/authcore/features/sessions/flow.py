@@ -15,10 +15,11 @@ from authcore.errors import (
     field_error,
 )
 from authcore.features.sessions import mails, store
-from authcore.services import challenges, cookies, events, guard, limits, outbox, sessions, tokens, transport
+from authcore.services import challenges, cookies, events, guard, limits, mailed, sessions, tokens, transport
 from authcore.services import sign_in as pipeline
 from authcore.services.accounts import User
-from authcore.services.challenges import Challenge, ChallengeKind, Spent
+from authcore.services.challenges import ChallengeKind, Spent
+from authcore.services.events import Occurred
 from authcore.services.limits import Hit
 from authcore.services.sessions import (
     EndedSession,
@@ -69,7 +70,7 @@ async def _slide(ctx: Context) -> Session:
     if who is None or who.session.transport != "cookie" or ctx.settings(SessionSettings).cookie_refresh:
         raise InvalidRefreshToken()
     await guard.note_use(ctx, who, ctx.now())
-    again = await ctx.db.read(sessions.lookup, ctx.tenant.id, who.credential, ctx.now())
+    again = await ctx.db.read(sessions.lookup, ctx.tenant.id, who.credential, ctx.now(), ctx.app.user)
     if again is None:
         raise InvalidRefreshToken()
     return again.session
@@ -83,7 +84,7 @@ async def _rotate(ctx: Context, token: str, via: Transport) -> Issued:
     if isinstance(outcome, RotationRefused):
         if outcome.reused:
             event = events.RefreshReused(ctx.tenant.id, ctx.now(), outcome.user_id, outcome.session_id)
-            await events.emit(ctx, event)
+            await events.tell(ctx, event)
         raise InvalidRefreshToken()
     return _issued(ctx, token, outcome)
 
@@ -102,7 +103,7 @@ def _turn(ctx: Context, token: str, digest: bytes, via: Transport) -> Rotation:
             sessions.derive(key, "access", nonce, token, access_kind(via)), access_kind(via)
         ),
         settings=ctx.settings(SessionSettings),
-        event=events.draft(ctx, events.RefreshReused),
+        event=events.occur(ctx, events.RefreshReused),
         transport=via,
     )
 
@@ -137,9 +138,10 @@ async def sign_out(
     digests = _presented(ctx, access_token, refresh_token or cookies.read(ctx.app, ctx.request, "refresh"))
     if not digests:
         return None
-    ended = await ctx.db.write(store.end_presented, ctx.tenant.id, digests, ctx.now())
+    happened = events.occur_all(ctx, events.Logout, events.CurrentDeviceLogout)
+    ended, told = await ctx.db.write(store.sign_out, ctx.tenant.id, digests, ctx.now(), ctx.app.user, happened)
+    await events.tell_all(ctx, told)
     if ended is not None:
-        await events.emit(ctx, events.Logout(ctx.tenant.id, ctx.now(), ended.user_id, ended.session.id))
         ended = replace(ended, cookies=() if access_token else transport.cleared_cookies(ctx))
     return ended
 
@@ -159,17 +161,22 @@ async def end_session(ctx: Context, *, session_id: str) -> int:
     who = _who(ctx)
     if not _may_be_id(session_id):
         raise NotFound()
-    ended = await ctx.db.write(sessions.revoke, ctx.tenant.id, who.user.id, session_id, ctx.now())
+    happened = _happened(ctx, who.user.id)
+    ended, told = await ctx.db.write(store.end_one, ctx.tenant.id, who.user.id, session_id, ctx.now(), happened)
     if not ended:
         raise NotFound()
-    return await _told(ctx, who.user.id, ended)
+    await events.tell_all(ctx, told)
+    return ended
 
 
 async def end_other_sessions(ctx: Context) -> int:
     """End one's own sessions but the one that asks; answer how many."""
     who = _who(ctx)
-    ended = await ctx.db.write(sessions.revoke_others, ctx.tenant.id, who.user.id, who.session.id, ctx.now())
-    return await _told(ctx, who.user.id, ended)
+    others = events.occur(ctx, events.OtherDeviceLogout(ctx.tenant.id, ctx.now(), who.user))
+    happened = (*_happened(ctx, who.user.id), others)
+    ended, told = await ctx.db.write(store.end_others, ctx.tenant.id, who.user.id, who.session.id, ctx.now(), happened)
+    await events.tell_all(ctx, told)
+    return ended
 
 
 async def revoke_session(ctx: Context, session_id_or_token: str) -> EndedSession | None:
@@ -179,12 +186,9 @@ async def revoke_session(ctx: Context, session_id_or_token: str) -> EndedSession
     digest = _any_digest(session_id_or_token)
     if digest is None and not _may_be_id(session_id_or_token):
         return None
-    if digest is None:
-        ended = await ctx.db.write(sessions.end_by_id, ctx.tenant.id, session_id_or_token, ctx.now())
-    else:
-        ended = await ctx.db.write(store.end_presented, ctx.tenant.id, [digest], ctx.now())
-    if ended is not None:
-        await _told(ctx, ended.user_id, 1)
+    happened = events.occur_all(ctx, events.SessionsEnded)
+    ended, told = await ctx.db.write(store.end_any, ctx.tenant.id, digest or session_id_or_token, ctx.now(), happened)
+    await events.tell_all(ctx, told)
     return ended
 
 
@@ -198,14 +202,13 @@ async def revoke_all_sessions(ctx: Context, user_id: str | None = None) -> int:
     whose = _who(ctx).user.id if user_id is None else user_id
     if not is_storable(whose):
         return 0
-    ended = await ctx.db.write(sessions.revoke_all, ctx.tenant.id, whose, ctx.now())
-    return await _told(ctx, whose, ended)
-
-
-async def _told(ctx: Context, user_id: str, ended: int) -> int:
-    if ended:
-        await events.emit(ctx, events.SessionsEnded(ctx.tenant.id, ctx.now(), user_id, ended))
+    ended, told = await ctx.db.write(store.end_all, ctx.tenant.id, whose, ctx.now(), _happened(ctx, whose))
+    await events.tell_all(ctx, told)
     return ended
+
+
+def _happened(ctx: Context, user_id: str) -> tuple[Occurred, ...]:
+    return events.occur_all(ctx, events.SessionsEnded(ctx.tenant.id, ctx.now(), user_id, 0))
 
 
 # --- looking ---
@@ -216,7 +219,9 @@ async def current(ctx: Context, *, access_token: str | None = None) -> Authentic
     if access_token is None:
         return ctx.who or await guard.authenticate(ctx)
     digest = transport.digest_of(access_token)
-    return await ctx.db.read(sessions.lookup, ctx.tenant.id, digest, ctx.now()) if digest else None
+    if digest is None:
+        return None
+    return await ctx.db.read(sessions.lookup, ctx.tenant.id, digest, ctx.now(), ctx.app.user)
 
 
 async def get_user(ctx: Context, *, access_token: str | None = None) -> User | None:
@@ -288,41 +293,17 @@ async def _by_code(ctx: Context, challenge_id: str, code: str) -> Proof:
 async def _start(ctx: Context, who: Authenticated) -> ChallengeRequired:
     if who.user.email is None:
         raise field_error("password", "missing", "This field is required.")
-    binding, set_cookies = transport.ensure_binding(ctx, who.session.transport)
-    earlier = await _pending(ctx, who, binding)
-    made = await (_again(ctx, earlier) if earlier else _made(ctx, who, who.user.email, binding))
-    return ChallengeRequired(challenges.view(made, ctx.now()), set_cookies)
-
-
-async def _pending(ctx: Context, who: Authenticated, binding: str | None) -> Challenge | None:
-    found = await ctx.db.read(challenges.pending, ctx.tenant.id, _kind(ctx), _subject(who), ctx.now())
-    return next((challenge for challenge in found if binding is None or binding in challenge.bindings), None)
-
-
-async def _made(ctx: Context, who: Authenticated, email: str, binding: str | None) -> Challenge:
-    made = challenges.draft(
+    begun = await mailed.start(
         ctx,
         _kind(ctx),
+        mails.code,
         subject=_subject(who),
-        recipient=email,
+        recipient=who.user.email,
+        via=who.session.transport,
+        user_id=who.user.id,
         payload={},
-        bindings=[binding] if binding else [],
     )
-    key = challenges.code_digest(ctx, made.id, made.code or "")
-    await ctx.db.write(store.start, made, key, mails.code(ctx, made))
-    outbox.wake(ctx)
-    return made
-
-
-async def _again(ctx: Context, challenge: Challenge) -> Challenge:
-    if not challenges.may_send(challenge, ctx.now()):
-        return challenge
-    fresh = challenges.renewed(ctx, challenge)
-    key = challenges.code_digest(ctx, fresh.id, fresh.code or "")
-    if not await ctx.db.write(store.resend, challenge, fresh.sent_at, key, mails.code(ctx, fresh)):
-        return challenge
-    outbox.wake(ctx)
-    return fresh
+    return ChallengeRequired(begun.view(ctx), begun.cookies)
 
 
 def _kind(ctx: Context) -> ChallengeKind:

@@ -36,6 +36,7 @@ def upgrade() -> None:
         sa.Column("tenant", Key(length=64), nullable=False),
         sa.Column("purpose", Key(length=64), nullable=False),
         sa.Column("subject", Key(length=255), nullable=False),
+        sa.Column("user_id", Key(length=255), nullable=True),
         sa.Column("recipient", Key(length=255), nullable=False),
         sa.Column("code_digest", Blob(length=32), nullable=True),
         sa.Column("code_key", Key(length=16), nullable=True),
@@ -48,6 +49,7 @@ def upgrade() -> None:
         sa.Column("sends", sa.Integer(), nullable=False),
         sa.Column("created_at", UtcDateTime(), nullable=False),
         sa.Column("sent_at", UtcDateTime(), nullable=False),
+        sa.Column("code_until", UtcDateTime(), nullable=False),
         sa.Column("expires_at", UtcDateTime(), nullable=False),
         sa.Column("spent_at", UtcDateTime(), nullable=True),
         sa.PrimaryKeyConstraint("id", name=op.f("pk_authcore_challenge")),
@@ -55,6 +57,7 @@ def upgrade() -> None:
     )
     op.create_index(op.f("ix_authcore_challenge_expires_at"), "authcore_challenge", ["expires_at"], unique=False)
     op.create_index(op.f("ix_authcore_challenge_subject"), "authcore_challenge", ["subject"], unique=False)
+    op.create_index(op.f("ix_authcore_challenge_user_id"), "authcore_challenge", ["user_id"], unique=False)
     op.create_table(
         "authcore_effect",
         sa.Column("id", Key(length=64), nullable=False),
@@ -78,14 +81,20 @@ def upgrade() -> None:
         sa.Column("id", Key(length=64), nullable=False),
         sa.Column("tenant", Key(length=64), nullable=False),
         sa.Column("name", Key(length=64), nullable=False),
-        sa.Column("user_id", Key(length=255), nullable=True),
+        sa.Column("outcome", Key(length=8), nullable=False),
+        sa.Column("who", Key(length=64), nullable=True),
+        sa.Column("subject", Blob(length=32), nullable=True),
+        sa.Column("key_id", Key(length=16), nullable=True),
         sa.Column("session_id", Key(length=64), nullable=True),
         sa.Column("at", UtcDateTime(), nullable=False),
+        sa.Column("ip", sa.String(length=64), nullable=True),
+        sa.Column("agent", Key(length=32), nullable=True),
         sa.Column("data", Json(), nullable=True),
         sa.PrimaryKeyConstraint("id", name=op.f("pk_authcore_event")),
     )
     op.create_index(op.f("ix_authcore_event_at"), "authcore_event", ["at"], unique=False)
-    op.create_index(op.f("ix_authcore_event_user_id"), "authcore_event", ["user_id"], unique=False)
+    op.create_index(op.f("ix_authcore_event_subject"), "authcore_event", ["subject"], unique=False)
+    op.create_index(op.f("ix_authcore_event_who"), "authcore_event", ["who"], unique=False)
     op.create_table(
         "authcore_identity",
         sa.Column("tenant", Key(length=64), nullable=False),
@@ -111,7 +120,24 @@ def upgrade() -> None:
         sa.Column("digest", sa.String(length=512), nullable=False),
         sa.Column("created_at", UtcDateTime(), nullable=False),
         sa.Column("updated_at", UtcDateTime(), nullable=False),
+        sa.Column("changed_at", UtcDateTime(), nullable=False),
+        sa.Column("must_change", Key(length=16), nullable=True),
         sa.PrimaryKeyConstraint("user_id", name=op.f("pk_authcore_password")),
+    )
+    op.create_table(
+        "authcore_password_history",
+        sa.Column("user_id", Key(length=255), nullable=False),
+        sa.Column("number", sa.Integer(), autoincrement=False, nullable=False),
+        sa.Column("digest", sa.String(length=512), nullable=False),
+        sa.Column("replaced_at", UtcDateTime(), nullable=False),
+        sa.PrimaryKeyConstraint("user_id", "number", name=op.f("pk_authcore_password_history")),
+    )
+    op.create_table(
+        "authcore_pseudonym",
+        sa.Column("user_id", Key(length=255), nullable=False),
+        sa.Column("pseudonym", Key(length=64), nullable=False),
+        sa.PrimaryKeyConstraint("user_id", name=op.f("pk_authcore_pseudonym")),
+        sa.UniqueConstraint("pseudonym", name=op.f("uq_authcore_pseudonym_pseudonym")),
     )
     op.create_table(
         "authcore_refresh",
@@ -158,17 +184,24 @@ def upgrade() -> None:
         sa.Column("email", sa.String(length=320), nullable=True),
         sa.Column("email_verified_at", UtcDateTime(), nullable=True),
         sa.Column("display_name", sa.String(length=200), nullable=True),
+        sa.Column("username", Key(length=64), nullable=True),
+        sa.Column("phone", Key(length=32), nullable=True),
+        sa.Column("locale", Key(length=35), nullable=True),
+        sa.Column("fields", Json(), nullable=True),
         sa.Column("anonymous", sa.Boolean(), nullable=False),
         sa.Column("disabled_at", UtcDateTime(), nullable=True),
+        sa.Column("delete_at", UtcDateTime(), nullable=True),
         sa.Column("credential_epoch", sa.Integer(), nullable=False),
         sa.Column("created_at", UtcDateTime(), nullable=False),
         sa.Column("updated_at", UtcDateTime(), nullable=False),
         sa.PrimaryKeyConstraint("id", name=op.f("pk_authcore_user")),
     )
+    op.create_index(op.f("ix_authcore_user_delete_at"), "authcore_user", ["delete_at"], unique=False)
 
 
 def downgrade() -> None:
     """Change them back."""
+    op.drop_index(op.f("ix_authcore_user_delete_at"), table_name="authcore_user")
     op.drop_table("authcore_user")
     op.drop_index(op.f("ix_authcore_session_user_id"), table_name="authcore_session")
     op.drop_index(op.f("ix_authcore_session_ends_at"), table_name="authcore_session")
@@ -177,17 +210,21 @@ def downgrade() -> None:
     op.drop_index(op.f("ix_authcore_refresh_next_digest"), table_name="authcore_refresh")
     op.drop_index(op.f("ix_authcore_refresh_expires_at"), table_name="authcore_refresh")
     op.drop_table("authcore_refresh")
+    op.drop_table("authcore_pseudonym")
+    op.drop_table("authcore_password_history")
     op.drop_table("authcore_password")
     op.drop_index(op.f("ix_authcore_kv_expires_at"), table_name="authcore_kv")
     op.drop_table("authcore_kv")
     op.drop_index(op.f("ix_authcore_identity_user_id"), table_name="authcore_identity")
     op.drop_table("authcore_identity")
-    op.drop_index(op.f("ix_authcore_event_user_id"), table_name="authcore_event")
+    op.drop_index(op.f("ix_authcore_event_who"), table_name="authcore_event")
+    op.drop_index(op.f("ix_authcore_event_subject"), table_name="authcore_event")
     op.drop_index(op.f("ix_authcore_event_at"), table_name="authcore_event")
     op.drop_table("authcore_event")
     op.drop_index(op.f("ix_authcore_effect_next_at"), table_name="authcore_effect")
     op.drop_index(op.f("ix_authcore_effect_done_at"), table_name="authcore_effect")
     op.drop_table("authcore_effect")
+    op.drop_index(op.f("ix_authcore_challenge_user_id"), table_name="authcore_challenge")
     op.drop_index(op.f("ix_authcore_challenge_subject"), table_name="authcore_challenge")
     op.drop_index(op.f("ix_authcore_challenge_expires_at"), table_name="authcore_challenge")
     op.drop_table("authcore_challenge")

@@ -1,0 +1,43 @@
+"""What ends when a credential changes (rule T9), and when a mailbox is proven some other way (rule A3)."""
+
+from __future__ import annotations
+
+from datetime import datetime
+
+from sqlalchemy import bindparam, select, update
+from sqlalchemy.engine import Connection
+
+from authcore.services import accounts, challenges, passwords
+from authcore.services.accounts import users
+
+_EPOCH = (
+    update(users)
+    .where(users.c.id == bindparam("id_"))
+    .values(credential_epoch=users.c.credential_epoch + 1, updated_at=bindparam("now_"))
+)
+_READ = select(users.c.credential_epoch).where(users.c.id == bindparam("id_"))
+
+
+def end(tx: Connection, user_id: str, now: datetime) -> int:
+    """End every outstanding credential of a user; answer the epoch under which those to come are made.
+
+    Sessions, refresh and remember tokens and sign-ins on their way remember the epoch they were made under, so one
+    number ends them all. Open challenges that depend on the user end here. It stands in the transaction that changes
+    the password, the factors or the account itself, whose own challenge is spent before.
+    """
+    tx.execute(_EPOCH, {"id_": user_id, "now_": now})
+    challenges.end_of_user(tx, user_id, now)
+    epoch: int = tx.execute(_READ, {"id_": user_id}).scalar_one()
+    return epoch
+
+
+def prove_mailbox(tx: Connection, user_id: str, now: datetime) -> bool:
+    """Note that a user's address is proven by a mail that was answered; tell whether it was not before.
+
+    What a stranger may have set while nobody had proven the address goes first: the password and every session (A3).
+    """
+    if not accounts.mark_verified(tx, user_id, now):
+        return False
+    passwords.drop(tx, user_id)
+    end(tx, user_id, now)
+    return True

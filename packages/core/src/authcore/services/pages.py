@@ -1,0 +1,101 @@
+"""Pages behind the links of mails: they show, and only a person's click spends (rule R4).
+
+The token stays in the fragment, which no server, log or scanner sees; the page's script sends it when the button is
+pressed. Nothing is loaded from elsewhere, and the policy lets nothing in.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import re
+from base64 import b64encode
+from functools import lru_cache
+from html import escape
+from pathlib import Path
+
+import msgspec
+
+from authcore.context import Context
+from authcore.route import Answer
+from authcore.values import Value
+
+_MARK = re.compile(r"\{([a-z]+)\}")
+_FOLDER = Path(__file__).parent / "landing"
+
+
+class NeedsConfirm(msgspec.Struct, frozen=True):
+    """A link was opened; what it is for happens when its token is sent by POST."""
+
+    needs: str = "confirm"
+
+
+class Field(Value, frozen=True):
+    """A field that the person fills in: its name in the body, its label, and its type in HTML."""
+
+    name: str
+    label: str
+    type: str = "text"
+    autocomplete: str = "off"
+
+
+class Landing(Value, frozen=True):
+    """What a page says and where its button sends the token: `endpoint` below the mount prefix."""
+
+    title: str
+    text: str
+    button: str
+    endpoint: str
+    done: str
+    fields: tuple[Field, ...] = ()
+
+
+async def land(ctx: Context, landing: Landing) -> Answer:
+    """Answer the page to a browser, and `{"needs": "confirm"}` to any other client; nothing is spent."""
+    accepts = ctx.request.headers.get("accept", "") if ctx.request else ""
+    if "text/html" not in accepts.lower():
+        return Answer(200, NeedsConfirm(), headers=(("Vary", "Accept"),))
+    return Answer(200, None, headers=(("Vary", "Accept"), *_guards()), html=render(ctx, landing))
+
+
+def render(ctx: Context, landing: Landing) -> str:
+    """Answer the page; every value is escaped."""
+    texts = {
+        "product": ctx.product,
+        "title": landing.title,
+        "text": landing.text,
+        "button": landing.button,
+        "done": landing.done,
+        "endpoint": ctx.app.prefix + landing.endpoint,
+        "home": ctx.base_url,
+    }
+    markup = {name: escape(text, quote=True) for name, text in texts.items()}
+    markup |= {"fields": "".join(map(_input, landing.fields)), "style": _text("page.css"), "script": _text("page.js")}
+    # In one pass: what a value holds is never filled in again.
+    return _MARK.sub(lambda match: markup[match[1]], _text("page.html"))
+
+
+def _input(field: Field) -> str:
+    name, kind, fill = escape(field.name), escape(field.type), escape(field.autocomplete)
+    label = escape(field.label)
+    return (
+        f'<label for="{name}">{label}</label>'
+        f'<input id="{name}" name="{name}" type="{kind}" autocomplete="{fill}" required>'
+    )
+
+
+@lru_cache(maxsize=8)
+def _text(name: str) -> str:
+    return (_FOLDER / name).read_text(encoding="utf-8")
+
+
+@lru_cache(maxsize=1)
+def _guards() -> tuple[tuple[str, str], ...]:
+    policy = (
+        f"default-src 'none'; script-src '{_source('page.js')}'; style-src '{_source('page.css')}'; "
+        "connect-src 'self'; form-action 'none'; base-uri 'none'; frame-ancestors 'none'"
+    )
+    return (("Content-Security-Policy", policy), ("Referrer-Policy", "no-referrer"))
+
+
+def _source(name: str) -> str:
+    return "sha256-" + b64encode(hashlib.sha256(_text(name).encode()).digest()).decode()
