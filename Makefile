@@ -18,7 +18,7 @@ PYENV_ALL = $(shell command -v pyenv >/dev/null && pyenv versions --bare 2>/dev/
 
 FRAMEWORKS := flask fastapi django litestar
 PROJECTS   := pyproject.toml $(wildcard packages/*/pyproject.toml) conformance/pyproject.toml
-PACKAGES   := -e 'packages/core[asyncio,bcrypt,http,postgres,sodium]' $(FRAMEWORKS:%=-e packages/%) -e 'conformance[target]'
+PACKAGES   := -e 'packages/core[asyncio,bcrypt,http,postgres,sodium,strength]' $(FRAMEWORKS:%=-e packages/%) -e 'conformance[target]'
 KNOWN       = $(if $(word 2,$(FRAMEWORK)),,$(filter $(FRAMEWORKS),$(FRAMEWORK)))
 # A demo needs its framework and a server, nothing more; after `make setup` everything is there.
 DEMO_READY  = $(if $(wildcard $(VENV)/.stamp-setup),$(VENV)/.stamp-setup,$(VENV)/.stamp-demo-$(FRAMEWORK))

@@ -71,7 +71,19 @@ def update(language: str, sentences: Catalog) -> None:
     write_po(written, catalogue, width=110, include_lineno=False, ignore_obsolete=True)
     po(language).write_bytes(_DATED.sub(b"", written.getvalue()))
     with po(language).with_suffix(".mo").open("wb") as file:
-        write_mo(file, read(language))
+        write_mo(file, _whole(read(language)))
+
+
+def _whole(catalogue: Catalog) -> Catalog:
+    # Half a translation would be a gap in a mail; what is left out stands in English.
+    for message in list(catalogue):
+        if message.id and not all(_said(message)):
+            catalogue.delete(message.id)
+    return catalogue
+
+
+def _said(message: Message) -> list[str]:
+    return [message.string] if isinstance(message.string, str) else list(message.string)
 
 
 def findings(language: str, sentences: Catalog) -> Iterator[str]:
@@ -97,12 +109,14 @@ def _first(message: Message) -> str:
 
 def _wrong(message: Message, plurals: int) -> Iterator[str]:
     sources = [message.id] if isinstance(message.id, str) else list(message.id)
-    said = [message.string] if isinstance(message.string, str) else list(message.string)
+    said = _said(message)
     if message.fuzzy or not all(said) or len(said) != (1 if len(sources) == 1 else plurals):
         yield f"not translated: {_first(message)!r}"
         return
-    for text in said:
-        if set(_NAMED.findall(text)) != set(_NAMED.findall(sources[-1])):
+    for number, text in enumerate(said):
+        # "one of them" may leave the number out, "3 of them" may not.
+        asked, named = set(_NAMED.findall(sources[min(number, len(sources) - 1)])), set(_NAMED.findall(text))
+        if not asked <= named <= set(_NAMED.findall(sources[-1])):
             yield f"other names than {_first(message)!r}: {text!r}"
         # A translated sentence goes into HTML as it stands.
         if set(text) & set("<>&") - set(sources[0]):
@@ -112,13 +126,13 @@ def _wrong(message: Message, plurals: int) -> Iterator[str]:
 def _spoken(catalogue: Catalog) -> dict[object, str]:
     spoken: dict[object, str] = {}
     for message in catalogue:
-        if not message.id or message.fuzzy:
+        if not message.id or message.fuzzy or not all(_said(message)):
             continue
         if isinstance(message.id, str):
             spoken[message.id] = str(message.string)
         else:
             spoken |= {(message.id[0], n): text for n, text in enumerate(message.string)}
-    return {key: text for key, text in spoken.items() if text}
+    return spoken
 
 
 def _compiled(language: str) -> dict[object, str]:

@@ -46,6 +46,7 @@ OWN: Mapping[tuple[str, str], OwnRoute] = {
     ("GET", "/app/verified"): OwnRoute(requirement(verified=True), tells=True),
     ("GET", "/app/mfa"): OwnRoute(requirement(mfa=True), tells=True),
     ("GET", "/app/fresh"): OwnRoute(requirement(fresh="5m"), tells=True),
+    ("GET", "/app/page"): OwnRoute(requirement(verified=True, redirect="/verify"), tells=True),
 }
 
 

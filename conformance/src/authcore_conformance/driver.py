@@ -12,6 +12,8 @@ POST /app/hook           require(csrf=False)         {"done": true}
 GET /app/verified        require(verified=True)      {"email": …}
 GET /app/mfa             require(mfa=True)           {"email": …}
 GET /app/fresh           require(fresh="5m")         {"email": …}
+GET /app/page            require(verified=True,      {"email": …}
+                         redirect="/verify")
 GET, POST /app/open      nothing                     {"email": … or null}; it asks the idiom for the current user twice
 GET /app/raise           nothing                     never: its handler raises `authcore.errors.Conflict()`
 =======================  ==========================  ===================================================================

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable
 from datetime import timedelta
 
-from authcore import Password, Sessions
+from authcore import Password, PasswordReset, Sessions
 from authcore_conformance.client import Client, Transport, challenge_id
 from authcore_conformance.world import EMAIL, PASSWORD, World
 
@@ -93,6 +93,48 @@ def at_once(world: World, transport: Transport) -> None:
     client.sign_up(EMAIL, PASSWORD)
 
 
+def resetting(world: World, transport: Transport) -> None:
+    """Forget a password: ask, ask again, look, mistype, choose another, and try the link once more."""
+    world.start(features=[Password(), PasswordReset(), Sessions()])
+    world.member(transport)
+    client = world.client(transport, headers=[("User-Agent", "Transcript/1")])
+    asked = client.post("/password/reset", {"email": EMAIL})
+    client.post("/password/reset", {"email": EMAIL})
+    client.post("/password/reset", {"email": "nobody@example.com"})
+    by_code = {"challenge_id": challenge_id(asked), "code": world.code()}
+    client.post("/password/reset/check", {**by_code, "code": world.wrong_code()})
+    client.post("/password/reset/check", by_code)
+    client.post("/password/reset/check", {"token": world.link()})
+    client.get("/password/reset")
+    client.get("/password/reset", headers=[("Accept", "text/html")])
+    client.post("/password/reset/complete", {**by_code, "new_password": "short"})
+    client.post("/password/reset/complete", {**by_code, "new_password": "fifteen other letters"})
+    client.post("/password/reset/complete", {"token": world.link(), "new_password": PASSWORD})
+    client.get("/session")
+
+
+def changing(world: World, transport: Transport) -> None:
+    """Change a password by a mailed code, mistyped and refused first; then let it grow old, and choose another."""
+    world.start(features=[Password(change_code=True, max_age=timedelta(days=1)), Sessions()])
+    client = world.member(transport, headers=[("User-Agent", "Transcript/1")])
+    client.get("/password/policy")
+    given = {"current_password": PASSWORD, "new_password": "fifteen other letters"}
+    client.post("/password/change", {**given, "current_password": WRONG})
+    client.post("/password/change", {**given, "new_password": PASSWORD})
+    begun = client.post("/password/change", given)
+    client.post("/password/change", given)
+    answer = {"challenge_id": challenge_id(begun), "code": world.code()}
+    client.post("/password/change/verify", {**answer, "code": world.wrong_code()})
+    client.post("/password/change/verify", answer)
+    client.post("/password/change/verify", answer)
+    client.post("/password/set", {"new_password": "a third long password"})
+    world.clock.advance(86400)
+    old = client.sign_in(EMAIL, "fifteen other letters")
+    client.post("/sign-in/new-password", {"challenge_id": challenge_id(old), "new_password": "short"})
+    client.post("/sign-in/new-password", {"challenge_id": challenge_id(old), "new_password": "a third long password"})
+    client.get("/session")
+
+
 def being_refused(world: World) -> None:
     """Paths, methods, bodies, origins and limits."""
     client, browser = world.client(), world.client("cookie")
@@ -130,8 +172,10 @@ def _both(name: str, story: Callable[[World, Transport], None]) -> dict[str, Sce
 SCENARIOS: dict[str, Scenario] = {
     **_both("at_once", at_once),
     "being_refused": being_refused,
+    **_both("changing", changing),
     **_both("going_on", going_on),
     **_both("proving_again", proving_again),
+    **_both("resetting", resetting),
     **_both("signing_in", signing_in),
     **_both("signing_up", signing_up),
     "sliding": sliding,

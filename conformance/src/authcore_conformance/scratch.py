@@ -11,7 +11,9 @@ from sqlalchemy.engine import URL, Connection
 from sqlalchemy.exc import OperationalError
 
 import authcore.backends.build  # noqa: F401 - the tables that a backend brings stand in the metadata as well
-from authcore.tables import metadata
+from authcore.tables import shipped
+
+metadata = shipped()
 
 POSTGRES = "postgresql://postgres@127.0.0.1:5432/postgres"
 

@@ -3,8 +3,10 @@
 `python -m authcore_conformance.target --adapter flask --port 0 --database URL --mailbox FILE --clock FILE`
 
 Its first line on standard output is the base URL, mount prefix included, printed once it answers. Each mail is a line
-of JSON in the mailbox: `to`, `kind`, `code`, `link`, `at`, `key`. The clock's file holds seconds by which its time is
-shifted, read at each request. It ends at SIGTERM, its workers with it; a server that is killed (SIGKILL) is replaced.
+of JSON in the mailbox: `to`, `kind`, `code`, `link`, `at`, `key`, beside `channel` ("mail"), `token`, `event`,
+`username` and `locale`; so is a text message, whose `channel` is "sms" and which has `text`. The clock's file holds
+seconds by which its time is shifted, read at each request. It ends at SIGTERM, its workers with it; a server that is
+killed (SIGKILL) is replaced.
 """
 
 from __future__ import annotations

@@ -16,6 +16,7 @@ from sqlalchemy import make_url
 from authcore import Auth, Sessions, features
 from authcore.backends.argon2 import CHEAP, STANDARD
 from authcore.backends.mail import FileMailer
+from authcore.backends.sms import FileSms
 from authcore.backends.system import OffsetClock, SystemClock
 from authcore.feature import Feature
 
@@ -48,6 +49,7 @@ def declaration(options: Options) -> dict[str, Any]:
         "database": options.database,
         "features": list(rooms(options)),
         "mailer": FileMailer(options.mailbox, clock),
+        "sms": FileSms(options.mailbox, clock),
         "clock": clock,
         "limits": options.limits,
         "hashing": CHEAP if options.cheap else STANDARD,

@@ -15,8 +15,9 @@ from sqlalchemy import Executable, RowMapping, func, select
 from authcore import Auth, Password, Sessions
 from authcore.backends.argon2 import HashParameters
 from authcore.backends.mail import MemoryMailer
+from authcore.backends.sms import MemorySms
 from authcore.backends.system import SeededRandom
-from authcore.ports import Mail
+from authcore.ports import Mail, Sms
 from authcore.tables import metadata
 from authcore.testing.ports import FrozenClock
 from authcore_conformance.client import Client, Transport
@@ -48,6 +49,7 @@ class World:
         self.database_url = scratch.url
         self.clock = FrozenClock()
         self.mailer = MemoryMailer()
+        self.sms = MemorySms()
         self.exchanges: list[tuple[HttpRequest, HttpResponse]] = []
         self._scratch = scratch
         self._auth: Auth | None = None
@@ -77,6 +79,7 @@ class World:
             "base_url": BASE_URL,
             "features": [Password(), Sessions()],
             "mailer": self.mailer,
+            "sms": self.sms,
             "mail_from": "authcore@app.example",
             "hashing": CHEAP,
             "clock": self.clock,
@@ -132,6 +135,11 @@ class World:
         """Send what waits, and answer every mail so far, or those to one address."""
         self.app.outbox.drain()
         return [mail for mail in self.mailer.mails if email in (None, mail.to)]
+
+    def texts(self, number: str | None = None) -> list[Sms]:
+        """Send what waits, and answer every text message so far, or those to one number."""
+        self.app.outbox.drain()
+        return [sms for sms in self.sms.messages if number in (None, sms.to)]
 
     def code(self, email: str = EMAIL) -> str:
         """Answer the code of the latest mail to an address."""

@@ -127,6 +127,7 @@ def _own_routes() -> list[Route]:
         Route("/app/verified", require(verified=True)(_tell)),
         Route("/app/mfa", require(mfa=True)(_tell)),
         Route("/app/fresh", require(fresh="5m")(_tell)),
+        Route("/app/page", require(verified=True, redirect="/verify")(_tell)),
         Route("/app/open", _open, methods=["GET", "POST"]),
         Route("/app/raise", _raise),
     ]

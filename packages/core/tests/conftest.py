@@ -14,6 +14,7 @@ import pytest
 from authcore import Auth, AuthError, Password, Request, Result, Tenant, join_headers
 from authcore.backends.argon2 import CHEAP
 from authcore.backends.mail import MemoryMailer
+from authcore.backends.sms import MemorySms
 from authcore.context import Authenticated, Context
 from authcore.drive import Drive, run_blocking
 from authcore.http import BodyFault
@@ -38,7 +39,13 @@ def mailer() -> MemoryMailer:
 
 
 @pytest.fixture
-def auth(tmp_path: Path, clock: FrozenClock, mailer: MemoryMailer) -> Iterator[MakeAuth]:
+def texts() -> MemorySms:
+    """The text messages of everybody: `texts.messages`."""
+    return MemorySms()
+
+
+@pytest.fixture
+def auth(tmp_path: Path, clock: FrozenClock, mailer: MemoryMailer, texts: MemorySms) -> Iterator[MakeAuth]:
     """Make an Auth on the test's own SQLite file: `auth()` has passwords, `auth(room, …, setting=…)` other rooms."""
     made: list[Auth] = []
 
@@ -50,6 +57,7 @@ def auth(tmp_path: Path, clock: FrozenClock, mailer: MemoryMailer) -> Iterator[M
             "features": features or (Password(),),
             "hashing": CHEAP,
             "mailer": mailer,
+            "sms": texts,
             "clock": clock,
             "outbox": "external",
         }

@@ -193,6 +193,7 @@ WRONG: dict[str, list[Any]] = {
     ],
     "dev_mode": ["yes", None, Weird()],
     "dev_hosts": ["host", 5, None, [5], ["http://host"], ["host:80"], [""], ["a b"], Weird(), [Weird()]],
+    "dev_secrets_in_answers": ["yes", None, 1, Weird()],
     "trusted_origins": ["http://a.example", 5, None, [5], [None], ["a.example"], ["null"], ["*"], Weird(), [Weird()]],
     "trusted_proxies": ["10.0.0.0/8", 5, None, [5], [b"\x0a\0\0\1"], ["proxy"], ["10.0.0.0/99"], [""], [Weird()]],
     "tenant": ["default", 5, [], {}, Weird()],

@@ -93,6 +93,23 @@ def test_a_failing_receiver_harms_nobody(
     assert [record.name for record in caplog.records if record.exc_info] == ["django.dispatch"]
 
 
+def test_without_autocommit_signals_come_at_once(project: str, connect: Callable[..., None]) -> None:
+    """Of a commit by hand Django tells nobody: receivers are called as soon as it is written."""
+    heard = Heard()
+    user_id = sign_up().user.id
+    connect(signals.SessionsEnded, heard)
+
+    transaction.set_autocommit(False, using=project)
+    try:
+        get_auth().blocking.sessions.revoke_all_sessions(user_id)
+        told = len(heard)
+        transaction.commit(using=project)
+    finally:
+        transaction.set_autocommit(True, using=project)
+
+    assert told == len(heard) == 1
+
+
 def test_within_a_transaction_of_the_application_signals_come_after_its_commit(
     project: str, connect: Callable[..., None]
 ) -> None:

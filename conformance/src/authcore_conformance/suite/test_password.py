@@ -400,7 +400,7 @@ def test_without_a_code_a_taken_address_is_told(world: World) -> None:
 
 
 PASSWORD_PATHS = (
-    *("/sign-up", "/sign-up/verify", "/sign-up/resend", "/sign-in"),
+    *("/sign-up", "/sign-up/verify", "/sign-up/resend", "/sign-in", "/sign-in/new-password", "/unlock"),
     *("/password/change", "/password/change/verify", "/password/set"),
     *("/password/reset", "/password/reset/check", "/password/reset/complete"),
 )
@@ -414,6 +414,7 @@ def test_where_passwords_are_off_every_route_says_so(world: World, email: str) -
     before, body = world.counts(), {"email": email, "password": PASSWORD}
 
     replies = {path: world.client().post(path, body) for path in PASSWORD_PATHS}
+    replies["policy"] = world.client().get("/password/policy")
 
     refused = (403, "password_disabled")
     assert {path: (reply.status, reply.code) for path, reply in replies.items()} == dict.fromkeys(replies, refused)

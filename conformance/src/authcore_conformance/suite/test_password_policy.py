@@ -2,9 +2,15 @@
 
 from __future__ import annotations
 
+import hashlib
+from datetime import timedelta
+from pathlib import Path
+from typing import Any
+
 import pytest
 
-from authcore import Password, Sessions
+from authcore import Password, Sessions, events
+from authcore_conformance.client import Client, Reply, Transport
 from authcore_conformance.world import EMAIL, PASSWORD, World
 
 
@@ -143,3 +149,114 @@ def test_every_wrong_field_is_named_at_once(world: World) -> None:
     }
     assert b"admin" not in reply.body
     assert b"pigeon" not in reply.body
+
+
+# --- what an application may add ---
+
+THIRD, FOURTH = "a third long password", "the fourth one of them"
+
+
+def change(client: Client, current: str, new: str) -> Reply:
+    """Replace a password."""
+    return client.post("/password/change", {"current_password": current, "new_password": new})
+
+
+@pytest.mark.parametrize(
+    ("setting", "without", "having"),
+    [
+        ("require_lowercase", "TWELVE UNREAD LETTERS", "TWELVE UNREAD letters"),
+        ("require_uppercase", "twelve unread letters", "Twelve unread letters"),
+        ("require_symbol", "twelveUnread3Letters", "twelveUnread3Letters!"),
+    ],
+)
+def test_kinds_of_characters_are_asked_for_only_where_they_are_set(
+    world: World, setting: str, without: str, having: str
+) -> None:
+    """A4, S64: each rule is off by default, names what is missing, and stands in the numbers for clients."""
+    assert world.client().get("/password/policy").json[setting] is False
+    asked: dict[str, Any] = {setting: True}
+    world.start(features=[Password(**asked), Sessions()])
+
+    refused = world.client().sign_up(EMAIL, without)
+    taken = world.client().sign_up(EMAIL, having)
+
+    assert refused.fields == {"password": "password_needs_" + setting.removeprefix("require_")}
+    assert taken.status == 202
+    assert world.client().get("/password/policy").json[setting] is True
+
+
+def test_clients_can_read_the_policy(world: World, transport: Transport) -> None:
+    """A4: a form can say what is asked for before a password is sent, signed in or not."""
+    world.start(features=[Password(min_length=12), Sessions()])
+
+    reply = world.client(transport).get("/password/policy")
+
+    rules = {"require_lowercase": False, "require_uppercase": False, "require_number": False, "require_symbol": False}
+    assert (reply.status, reply.json) == (200, {"min_length": 12, "max_length": 256, **rules})
+    assert reply.all("set-cookie") == []
+
+
+def test_earlier_passwords_are_refused_as_far_as_they_are_kept(world: World) -> None:
+    """A4: `history=1` keeps one before the present password; what is further back may be used again."""
+    world.start(features=[Password(history=1), Sessions()])
+    member = world.member()
+    assert change(member, PASSWORD, THIRD).status == 200
+
+    before = change(member, THIRD, PASSWORD)
+
+    assert before.fields == {"new_password": "password_reused"}
+    assert change(member, THIRD, FOURTH).status == 200
+    assert len(world.rows("authcore_password_history")) == 1
+    assert change(member, FOURTH, PASSWORD).status == 200
+
+
+def test_no_earlier_password_is_kept_by_default(world: World) -> None:
+    """A4: what is not asked for is not stored."""
+    member = world.member()
+    assert change(member, PASSWORD, THIRD).status == 200
+
+    again = change(member, THIRD, PASSWORD)
+
+    assert again.status == 200
+    assert world.rows("authcore_password_history") == []
+
+
+def test_a_young_password_is_kept_for_a_while(world: World, transport: Transport) -> None:
+    """A4: before `min_age` is over a change is refused, also by the right password."""
+    world.start(features=[Password(min_age=timedelta(minutes=10)), Sessions()])
+    member = world.member(transport)
+    world.clock.advance(599)
+    early = change(member, PASSWORD, THIRD)
+    world.clock.advance(1)
+
+    in_time = change(member, PASSWORD, THIRD)
+
+    assert (early.status, early.code) == (409, "password_too_young")
+    assert in_time.status == 200
+
+
+def test_a_breached_password_is_refused(world: World, tmp_path: Path) -> None:
+    """A4: one list for sign-up and change; what is not on it passes."""
+    lost = hashlib.sha1(THIRD.encode(), usedforsecurity=False).hexdigest().upper()
+    (tmp_path / f"{lost[:5]}.txt").write_text(f"{lost[5:]}:7\n")
+    other = hashlib.sha1(PASSWORD.encode(), usedforsecurity=False).hexdigest().upper()
+    (tmp_path / f"{other[:5]}.txt").write_text(f"{'0' * 35}:1\n")
+    world.start(features=[Password(breached=tmp_path), Sessions()])
+
+    refused = world.client().sign_up(EMAIL, THIRD)
+    member = world.member()
+
+    assert (refused.status, refused.fields) == (422, {"password": "password_breached"})
+    assert change(member, PASSWORD, THIRD).fields == {"new_password": "password_breached"}
+
+
+def test_a_list_that_cannot_be_read_keeps_nobody_out(world: World, tmp_path: Path) -> None:
+    """A4: where breached passwords cannot be looked up they pass, and `BreachCheckFailed` is told."""
+    world.start(features=[Password(breached=tmp_path), Sessions()])
+    heard: list[events.Event] = []
+    world.app.on(events.BreachCheckFailed, heard.append)
+
+    reply = world.client().sign_up(EMAIL, PASSWORD)
+
+    assert reply.status == 202
+    assert [type(event) for event in heard] == [events.BreachCheckFailed]

@@ -34,7 +34,7 @@ def test_sign_in_makes_a_session(world: World, transport: Transport, email: str)
 
 
 def test_bearer_answers_tokens_and_no_cookie(world: World) -> None:
-    """RFC 6749 5.1: under bearer the tokens stand in the body, with their seconds, and no cookie is set."""
+    """S15, RFC 6749 5.1: under bearer the tokens stand in the body, with their seconds, and no cookie is set."""
     world.member()
 
     reply = world.client("bearer").sign_in(EMAIL, PASSWORD)

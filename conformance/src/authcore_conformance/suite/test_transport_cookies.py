@@ -23,7 +23,7 @@ def assert_ambiguous(reply: Reply) -> None:
 
 
 def test_cookies_are_pinned_to_the_host(world: World) -> None:
-    """R6: every cookie is `__Host-`, `Secure`, `HttpOnly`, `SameSite=Lax`, of the whole site and of no other host."""
+    """S126, R6: every cookie is `__Host-`, `Secure`, `HttpOnly`, `SameSite=Lax`, of the whole site and of no other host."""
     world.start(features=[Password(), Sessions(cookie_refresh=True)])
     client = world.client("cookie")
     started = client.sign_up(EMAIL, PASSWORD)
@@ -219,7 +219,7 @@ def test_signing_in_says_where_it_comes_from(world: World, origin: str | None, s
 
 
 def test_no_other_site_changes_anything(world: World) -> None:
-    """R5: another site's request with the browser's cookies is refused on every unsafe route, unread."""
+    """S126, R5: another site's request with the browser's cookies is refused on every unsafe route, unread."""
     browser = world.member("cookie")
     routes = [(r.method, r.path.replace("{id}", "abc")) for r in world.app.router.routes if r.unsafe]
 

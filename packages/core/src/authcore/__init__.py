@@ -16,6 +16,7 @@ from authcore.services.accounts import User
 from authcore.services.admission import Candidate
 from authcore.services.sessions import Session
 from authcore.services.sign_in import ChallengeRequired, SignedIn
+from authcore.services.tokens import generate_magic_link_token
 from authcore.services.user_fields import Editable
 
 if TYPE_CHECKING:
@@ -81,6 +82,7 @@ __all__ = [
     "Tenant",
     "User",
     "__version__",
+    "generate_magic_link_token",
     "join_headers",
     "requirement",
 ]

@@ -10,7 +10,7 @@ import inspect
 from collections.abc import Callable, Coroutine, Iterable, Mapping, Sequence
 from datetime import timedelta
 from functools import cached_property
-from typing import TYPE_CHECKING, Any, TypeVar
+from typing import TYPE_CHECKING, Any, Literal, TypeVar, overload
 
 from authcore import dispatch as way
 from authcore.bindings import AsyncioCalls, BlockingCalls
@@ -28,6 +28,8 @@ from authcore.services.accounts import User
 from authcore.services.user_fields import routes_of
 
 if TYPE_CHECKING:
+    from sqlalchemy.engine import Connection
+
     from authcore.backends.build import Backends
 
 R = TypeVar("R")
@@ -65,6 +67,7 @@ class Auth:
         sms: Any = None,
         dev_mode: bool = False,
         dev_hosts: Sequence[str] = (),
+        dev_secrets_in_answers: bool = False,
         trusted_origins: Sequence[str] = (),
         trusted_proxies: Sequence[str] = (),
         tenant: Callable[[Request], Any] | None = None,
@@ -151,13 +154,19 @@ class Auth:
         """Answer every flow as a Python call to await."""
         return AsyncioCalls(self)
 
-    def on(self, event: type[E], listener: Callable[..., Any], *, in_transaction: bool = False) -> None:
+    @overload
+    def on(self, event: type[E], listener: Callable[[E], Any]) -> None: ...
+    @overload
+    def on(
+        self, event: type[E], listener: Callable[[Connection, E], None], *, in_transaction: Literal[True]
+    ) -> None: ...
+    def on(self, event: type[Any], listener: Callable[..., Any], *, in_transaction: bool = False) -> None:
         """Call `listener` (sync or async) with each event of a type, after its commit.
 
         `in_transaction=True` calls a synchronous function of (connection, event) inside the transaction that decides:
         what it raises rolls the action back. It may be called again for the same event, so it does nothing outside.
         """
-        self.events.on(event, listener, in_transaction=in_transaction)
+        self.events.on(event, listener, in_transaction=in_transaction)  # type: ignore[call-overload]
 
     @cached_property
     def events(self) -> EventDispatcher:
@@ -214,13 +223,25 @@ class EventDispatcher:
     def __init__(self, auth: Auth, listeners: events.Listeners) -> None:
         self._auth, self._listeners = auth, listeners
 
-    def on(self, event: type[E], listener: Callable[..., Any], *, in_transaction: bool = False) -> None:
+    @overload
+    def on(self, event: type[E], listener: Callable[[E], Any]) -> None: ...
+    @overload
+    def on(
+        self, event: type[E], listener: Callable[[Connection, E], None], *, in_transaction: Literal[True]
+    ) -> None: ...
+    def on(self, event: type[Any], listener: Callable[..., Any], *, in_transaction: bool = False) -> None:
         """Call a function with each event of a type, as `Auth.on` does."""
         if event not in events.EVENTS:
             names = ", ".join(kind.__name__ for kind in events.EVENTS)
             raise ConfigurationError(f"{event!r} is no event of authcore: listen to one of {names}.")
         self._add(event, listener, in_transaction)
 
+    @overload
+    def on_every(self, listener: Callable[[events.Event], Any]) -> None: ...
+    @overload
+    def on_every(
+        self, listener: Callable[[Connection, events.Event], None], *, in_transaction: Literal[True]
+    ) -> None: ...
     def on_every(self, listener: Callable[..., Any], *, in_transaction: bool = False) -> None:
         """Call a function with every event of every type, as `Auth.on` does with those of one."""
         self._add(events.Event, listener, in_transaction)
@@ -387,16 +408,49 @@ def _kept_back(ctx: Context, who: Authenticated | None, needs: Requirement) -> b
 
 
 def requirement(
-    *, verified: bool = False, mfa: bool = False, fresh: timedelta | str | None = None, csrf: bool = True
+    *,
+    verified: bool = False,
+    mfa: bool = False,
+    fresh: timedelta | str | None = None,
+    anonymous: bool = False,
+    csrf: bool = True,
+    redirect: str | None = None,
 ) -> Requirement:
     """Answer what `require(...)` asks, in every framework: `fresh` is a `timedelta` or text such as "5m".
 
-    Raises ConfigurationError for what is no such thing, saying what to write.
+    `anonymous=True` lets users without an account in, who are refused elsewhere; they can prove nothing, so it stands
+    beside none of `verified`, `mfa` and `fresh`.
+
+    `redirect` is a path of the own site, such as "/verify": a browser that asks for a page by GET is sent there (303)
+    where any other client is refused. Raises ConfigurationError for what is no such thing, saying what to write.
     """
-    for name, value in (("verified", verified), ("mfa", mfa), ("csrf", csrf)):
+    for name, value in (("verified", verified), ("mfa", mfa), ("anonymous", anonymous), ("csrf", csrf)):
         if not isinstance(value, bool):
             raise ConfigurationError(f"require({name}={value!r}): write {name}=True or {name}=False.")
     limit = None if fresh is None else duration(fresh)
     if limit is not None and limit <= timedelta(0):
         raise ConfigurationError(f"require(fresh={fresh!r}): write a time above nothing, such as fresh='5m'.")
-    return Requirement(verified=verified, mfa=mfa, fresh=limit, csrf=csrf)
+    if anonymous and (verified or mfa or limit is not None):
+        raise ConfigurationError(
+            "require(anonymous=True, …): who has no account has proven nothing, "
+            "so leave out verified, mfa and fresh, or anonymous."
+        )
+    own = _own_path(redirect)
+    return Requirement(verified=verified, mfa=mfa, fresh=limit, anonymous=anonymous, csrf=csrf, redirect=own)
+
+
+def _own_path(given: object) -> str | None:
+    if given is None:
+        return None
+    # Rule R8: browsers read "//evil" and "/\\evil" as another site's address.
+    if not (isinstance(given, str) and given.isascii() and given.isprintable()) or set(given) & set(' \\"<>#'):
+        raise _no_own_path(given)
+    if not given.startswith("/") or given.startswith("//"):
+        raise _no_own_path(given)
+    return given
+
+
+def _no_own_path(given: object) -> ConfigurationError:
+    return ConfigurationError(
+        f"require(redirect={given!r}): write a path of the own site, such as redirect='/verify', without its host."
+    )

@@ -17,6 +17,7 @@ from urllib.parse import urlsplit
 from authcore.context import AppSettings, Runtime
 from authcore.errors import ConfigurationError
 from authcore.feature import Feature, sender_address
+from authcore.features.administration import Administration
 from authcore.features.meta import Meta
 from authcore.features.sessions import Sessions
 from authcore.ports import Ports
@@ -81,6 +82,7 @@ def configure(**given: Any) -> Declaration:
         cookie_domain=_cookie_domain(given["cookie_domain"], base_url),
         secure=not dev,
         dev_hosts=_dev_hosts(given["dev_hosts"], dev),
+        dev_secrets_in_answers=_dev_secrets(given["dev_secrets_in_answers"], dev),
         origins=frozenset([base_url, *_origins(given["trusted_origins"], dev)]),
         trusted_proxies=_proxies(given["trusted_proxies"]),
         limits=limits.settled(given["limits"]),
@@ -185,7 +187,7 @@ def _features(given: Any) -> tuple[Feature, ...]:
             raise ConfigurationError(f"Auth(features=[…]) holds {feature!r}: write an instance, such as Password().")
         if not isinstance(getattr(feature, "name", None), str):
             raise ConfigurationError(f"{type(feature).__name__} has no `name`: give the room one, such as 'password'.")
-    for always in (Sessions, Meta):
+    for always in (Sessions, Administration, Meta):
         if not any(isinstance(feature, always) for feature in features):
             features += (always(),)
     _once("holds {} twice", (repr(feature.name) for feature in features))
@@ -369,6 +371,15 @@ def _dev_hosts(given: object, dev: bool) -> frozenset[str] | None:
             "and let the server in front refuse unknown hosts."
         )
     return LOOPBACK | names if dev else None
+
+
+def _dev_secrets(given: object, dev: bool) -> bool:
+    if _flag("dev_secrets_in_answers", given) and not dev:
+        raise ConfigurationError(
+            "Auth(dev_secrets_in_answers=True) is for dev_mode: elsewhere anybody could answer for any mailbox (S78), "
+            "so leave it out."
+        )
+    return bool(given)
 
 
 def _hosts(given: object) -> frozenset[str]:

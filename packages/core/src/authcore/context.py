@@ -76,6 +76,7 @@ class AppSettings(Value, frozen=True):
     cookie_domain: str | None
     secure: bool
     dev_hosts: frozenset[str] | None  # None outside dev_mode
+    dev_secrets_in_answers: bool
     origins: frozenset[str]
     trusted_proxies: tuple[str, ...]
     limits: Limits

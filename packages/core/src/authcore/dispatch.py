@@ -118,6 +118,8 @@ def failure(error: AuthError) -> Result:
     """Answer an error as every framework sends it; why a store is not available is for the log alone."""
     if isinstance(error, Unavailable):
         reports.unavailable(error)
+    if error.location is not None:
+        return Result(303, _encoder.encode(error.to_json()), headers=(*COMMON, ("Location", error.location)))
     return Result(error.status, _encoder.encode(error.to_json()), headers=(*COMMON, *error.headers))
 
 

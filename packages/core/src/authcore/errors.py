@@ -44,12 +44,14 @@ class ConfigurationError(ValueError):
 class AuthError(Exception):
     """Carry a stable `code`, an HTTP `status` and a sentence for people.
 
-    `details` is JSON-ready or None. `headers` are sent with the answer.
+    `details` is JSON-ready or None. `headers` are sent with the answer. With a `location` the answer sends a browser
+    there by 303 instead of refusing it (RFC 9110 15.4.4).
     """
 
     code: ClassVar[str] = "error"
     status: ClassVar[int] = 400
     message: str = "The request could not be served."
+    location: str | None = None
 
     def __init__(
         self,
@@ -71,11 +73,13 @@ class AuthError(Exception):
         return {"error": error}
 
     def __reduce__(self) -> Any:
-        return _revive, (type(self), self.message, self.details, self.headers)
+        return _revive, (type(self), self.message, self.details, self.headers, self.location)
 
 
-def _revive(kind: type[AuthError], message: str, details: Any, headers: Headers) -> AuthError:
-    return kind(message, details=details, headers=headers)
+def _revive(kind: type[AuthError], message: str, details: Any, headers: Headers, location: str | None) -> AuthError:
+    error = kind(message, details=details, headers=headers)
+    error.location = location
+    return error
 
 
 class InvalidJson(AuthError):
@@ -157,6 +161,13 @@ class OriginNotAllowed(Forbidden):
 
     code = "origin_not_allowed"
     message = "The request's origin is not allowed: send Origin or use bearer."
+
+
+class AccountRequired(Forbidden):
+    """A session without an account asks for what only accounts have."""
+
+    code = "account_required"
+    message = "This needs an account: sign up or sign in."
 
 
 class EmailNotVerified(Forbidden):

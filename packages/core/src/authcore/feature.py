@@ -105,6 +105,9 @@ class SignInStep:
     kind: ClassVar[str]
     """The challenge's kind on the wire, such as `email_code` or `totp`."""
 
+    last: ClassVar[bool] = False
+    """True for what changes the account: it stands behind every step that proves who signs in."""
+
     async def required(self, ctx: Context, state: SignInState) -> bool:
         """Tell whether this sign-in must pass the step."""
         raise NotImplementedError

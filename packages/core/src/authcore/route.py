@@ -37,14 +37,17 @@ class Requirement(Value, frozen=True):
     """What a route, or an application's own route, asks of who calls it.
 
     `fresh` is the greatest age of the authentication; `default_fresh` takes the application's setting instead.
-    `csrf` False leaves out the origin check of an unsafe request.
+    `anonymous` lets users without an account in. `csrf` False leaves out the origin check of an unsafe request. `redirect` is a path of the own site: a browser that
+    asks for a page is sent there instead of being refused (S79, S113).
     """
 
     verified: bool = False
     mfa: bool = False
     fresh: timedelta | None = None
     default_fresh: bool = False
+    anonymous: bool = False
     csrf: bool = True
+    redirect: str | None = None
 
 
 def check_parentheses(given: Sequence[object], write: str) -> None:
@@ -54,6 +57,8 @@ def check_parentheses(given: Sequence[object], write: str) -> None:
 
 
 SIGNED_IN = Requirement()
+ANYBODY = Requirement(anonymous=True)
+"""Whoever has a session, with or without an account."""
 FRESH = Requirement(default_fresh=True)
 
 

@@ -24,11 +24,12 @@ from authcore.backends.hashing import (
     choice,
 )
 from authcore.backends.hashing.choice import Formats
+from authcore.backends.hashing.cost import Digest
 from authcore.backends.hashing.hashers import BlockingHasher
 from authcore.backends.hashing.pool import HashPool
 from authcore.backends.system import SystemRandom
 from authcore.drive import run_blocking
-from authcore.errors import ConfigurationError
+from authcore.errors import ConfigurationError, InvalidCredentials
 from authcore.ports import PasswordMismatch
 from authcore.services.passwords import passwords
 
@@ -238,6 +239,7 @@ def test_what_is_too_weak_or_too_dear_is_not_known(hasher: BlockingHasher, diges
         FlaskSecurity(5),  # type: ignore[arg-type]
         FlaskSecurity,
         Firebase("!"),
+        Firebase(""),
         Firebase(5),  # type: ignore[arg-type]
         Firebase("AAAA", salt_separator="!"),
         Firebase("AAAA", rounds=0),
@@ -272,6 +274,29 @@ def test_keys_stand_in_no_repr() -> None:
     ):
         assert str(secret) not in told
     assert (str(read.salt) in told, str(keyed.salt) in told) == (False, False)
+
+
+@every
+def test_an_unknown_address_costs_what_they_cost(
+    auth: Callable[..., Auth], inside: Callable[[Auth], Any], monkeypatch: pytest.MonkeyPatch, name: str
+) -> None:
+    """A2: where everybody was brought from elsewhere, an address without an account is compared at the same cost."""
+    made = auth(Password(require_code=False), hashing=READS)
+    made.blocking.password.sign_up(email="ada@example.com", password="not the one that was brought")
+    inside(made).write(lambda tx: tx.execute(update(passwords).values(digest=BROUGHT[name])))
+    compared: list[Any] = []
+    real = Digest.opens_for
+    monkeypatch.setattr(
+        Digest, "opens_for", lambda self, password: (compared.append(self.cost), real(self, password))[1]
+    )
+
+    for email in ("ada@example.com", "nobody@example.com"):
+        with pytest.raises(InvalidCredentials):
+            made.blocking.password.sign_in(email=email, password="four loud herons wade")
+
+    wanted = Formats(READS).read(BROUGHT[name])
+    assert wanted is not None
+    assert compared == [wanted.cost] * 2
 
 
 @pytest.mark.parametrize("name", ["django-pbkdf2", "werkzeug-scrypt", "auth0", "flask-security-argon2"])

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import hashlib
 import logging
+import threading
 from collections.abc import Callable, Iterator
 from dataclasses import replace
 from itertools import product
@@ -247,10 +248,11 @@ def test_known_digests_are_told_from_others(make: Callable[[Any], BlockingHasher
     [
         HashParameters(2**21 + 1).encode(bytes(16), bytes(32)),
         HashParameters(time_cost=65).encode(bytes(16), bytes(32)),
+        HashParameters(2**20, 17).encode(bytes(16), bytes(32)),
         HashParameters(memory_kib=8, parallelism=2).encode(bytes(16), bytes(32)),
         HashParameters().encode(bytes(7), bytes(32)),
         "$argon2id$v=20$m=8,t=1,p=1$c2FsdHNhbHQ$aGFzaGhhc2g",
-        Bcrypt(rounds=19).encode(bytes(16), bytes(23)),
+        Bcrypt(rounds=18).encode(bytes(16), bytes(23)),
         Bcrypt(rounds=3).encode(bytes(16), bytes(23)),
         Scrypt(n=2**21).encode(bytes(16), bytes(32)),
         Scrypt(n=2**14, p=99, r=16).encode(bytes(16), bytes(32)),
@@ -298,6 +300,46 @@ def test_the_named_values_are_what_they_are_named_for() -> None:
     assert (sha512.hash, sha512.iterations, sha512.salt_bytes) == ("sha512", 600_000, 32)
     assert BCRYPT_12.rounds == 12
     assert (SCRYPT_16384.n, SCRYPT_16384.r, SCRYPT_16384.p, SCRYPT_16384.max_memory_mib) == (16384, 8, 1, 64)
+
+
+@every
+def test_every_algorithm_runs_in_the_pool(
+    make: Callable[[Any], BlockingHasher], name: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """A7: hashing, comparing and what an unreadable digest costs are work of the pool, with any algorithm."""
+    hasher, kind, threads = make(QUICK[name]), type(QUICK[name]), []
+    real = kind.derive
+    monkeypatch.setattr(
+        kind, "derive", lambda self, *given: (threads.append(threading.current_thread().name), real(self, *given))[1]
+    )
+
+    digest = run_blocking(hasher.hash("correct horse"))
+    run_blocking(hasher.verify(digest, "correct horse"))
+    with pytest.raises(PasswordMismatch):
+        run_blocking(hasher.verify("!", "correct horse"))
+
+    assert len(threads) == 3
+    assert all(thread.startswith("authcore-hash") for thread in threads)
+
+
+@every
+def test_every_algorithm_is_refused_by_a_full_pool(name: str) -> None:
+    """A7: what could not begin within 2 s is overloaded at once, whatever would have hashed it."""
+    pool, leave = HashPool(1), threading.Event()
+    hasher = BlockingHasher(pool, QUICK[name], SystemRandom())
+    digest = run_blocking(hasher.hash("correct horse"))
+    pool._pace = 3.0  # seconds a hash, as if measured
+    running = pool.submit(leave.wait)
+
+    try:
+        for act in (hasher.hash("correct horse"), hasher.verify(digest, "correct horse")):
+            with pytest.raises(Overloaded) as caught:
+                run_blocking(act)
+            assert int(dict(caught.value.headers)["Retry-After"]) >= 2
+    finally:
+        leave.set()
+        running.result(10)
+        pool.dispose()
 
 
 # --- what may start ---

@@ -101,13 +101,13 @@ def test_upgrade_makes_the_tables_once(authcore: Run) -> None:
 
 
 def test_clean_removes_what_is_over(auth: MakeAuth, mounted: Mounted, clock: FrozenClock) -> None:
-    """`db clean` says how much of each kind it removed: a sign-up that nobody finished, and its mail."""
+    """`clean` says how much of each kind it removed: a sign-up that nobody finished, and its mail."""
     application = auth()
     application.blocking.password.sign_up(email="ada@example.com", password="three quiet herons wade")
     application.outbox.drain()
     clock.advance(40 * 86_400)
 
-    removed, again = mounted(application, "db", "clean"), mounted(application, "db", "clean")
+    removed, again = mounted(application, "clean"), mounted(application, "clean")
 
     assert (removed.exit_code, again.exit_code) == (0, 0)
     assert "1 challenges" in removed.output
@@ -119,7 +119,7 @@ def test_clean_of_a_missing_file_makes_none(authcore: Run, folder: Path) -> None
     """Looking for what is over in a file that is not there is refused, and leaves no file behind."""
     before = sorted(folder.iterdir())
 
-    ended = authcore("db", "clean", AUTHCORE_APP="app:auth")
+    ended = authcore("clean", AUTHCORE_APP="app:auth")
 
     assert ended.returncode == 1
     assert sorted(path for path in folder.iterdir() if path.name != "__pycache__") == before

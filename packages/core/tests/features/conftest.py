@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Callable, Iterator
+import inspect
+from collections.abc import Awaitable, Callable, Iterator
 from typing import Any
 
 import pytest
@@ -24,10 +25,17 @@ class _Awaited:
         if not callable(found):
             return _Awaited(found, self._runner)
 
-        async def called(*args: Any, **kwargs: Any) -> Any:
-            return await found(*args, **kwargs)
+        def called(*args: Any, **kwargs: Any) -> Any:
+            answer = found(*args, **kwargs)
+            if inspect.isawaitable(answer):
+                return self._runner.run(_await(answer))
+            return _Awaited(answer, self._runner)  # more calls, such as those of one broker
 
-        return lambda *args, **kwargs: self._runner.run(called(*args, **kwargs))
+        return called
+
+
+async def _await(answer: Awaitable[Any]) -> Any:
+    return await answer
 
 
 @pytest.fixture(params=["blocking", "asyncio"])

@@ -2,19 +2,30 @@
 
 from __future__ import annotations
 
+import hashlib
+import sys
 import unicodedata
+from collections.abc import Mapping
 from dataclasses import replace
+from pathlib import Path
 from typing import Any
 
+import msgspec
 import pytest
 from hypothesis import assume, given
 from hypothesis import strategies as st
 
 from authcore import Auth, Password, Tenant
 from authcore.context import Context
-from authcore.drive import Drive
-from authcore.errors import ConfigurationError, InvalidFields
+from authcore.drive import Drive, run_blocking
+from authcore.errors import ConfigurationError, InvalidFields, Unavailable
+from authcore.features.password import BreachService
+from authcore.ports import HttpAnswer
+from authcore.services import events
+from authcore.services import password_policy as policy
+from authcore.services import strength as judge
 from authcore.services.password_policy import accept, common_passwords, normalise
+from authcore.services.strength import estimate, own_estimate
 
 SECRET = "a secret of these tests, long enough"
 EMAIL = "ada.lovelace@example.org"
@@ -33,7 +44,12 @@ LIGATURE = "\ufdfa"  # eighteen code points once normalised
 
 def context(product: str = "Example Shop", **settings: Any) -> Context:
     """Answer a context in which passwords are as `settings` say."""
-    auth = Auth(
+    return Context(declared(product, **settings).runtime(Drive.BLOCKING))
+
+
+def declared(product: str = "Example Shop", **settings: Any) -> Auth:
+    """Declare an application whose passwords are as `settings` say."""
+    return Auth(
         dev_mode=True,
         secret=SECRET,
         database="sqlite://",
@@ -41,7 +57,6 @@ def context(product: str = "Example Shop", **settings: Any) -> Context:
         product=product,
         features=[Password(**settings)],
     )
-    return Context(auth.runtime(Drive.BLOCKING))
 
 
 DEFAULT, SHORT = context(), context(min_length=8)
@@ -297,3 +312,201 @@ def test_a_short_password_is_a_finding() -> None:
     """Below fifteen characters the room says what that weakens; at fifteen it says nothing."""
     assert any("below 15" in finding for finding in Password(min_length=14).findings(None))
     assert Password(min_length=15).findings(None) == []
+
+
+# --- what must be looked up ---
+
+HELD = "fifteen other letters"
+SHA1 = hashlib.sha1(HELD.encode(), usedforsecurity=False).hexdigest().upper()
+
+
+class Ranges:
+    """A client for other servers that answers ranges of breached passwords, and keeps what it was asked."""
+
+    def __init__(self, body: bytes = b"", status: int = 200, *, down: bool = False) -> None:
+        self.body, self.status, self.down = body, status, down
+        self.asked: list[tuple[str, str, dict[str, str]]] = []
+
+    async def send(
+        self, method: str, url: str, *, headers: Mapping[str, str] | None = None, body: bytes = b""
+    ) -> HttpAnswer:
+        """Answer the range, whatever it is."""
+        self.asked.append((method, url, dict(headers or {})))
+        if self.down:
+            raise Unavailable
+        return HttpAnswer(self.status, {}, self.body)
+
+
+def judged(ctx: Context, password: str) -> str | None:
+    """Answer the code with which the whole policy refuses a password, or None."""
+    try:
+        run_blocking(policy.accepted(ctx, password, email=EMAIL))
+    except InvalidFields as error:
+        return details(error)[0]["code"]
+    return None
+
+
+def served(ranges: Ranges, base_url: str = "https://ranges.example/v1/") -> tuple[Context, list[events.Event]]:
+    """Answer a context in which a service of that answer is asked, and what is told of it."""
+    ctx = context(breached=BreachService(base_url))
+    heard: list[events.Event] = []
+    ctx.runtime.listeners.add(events.BreachCheckFailed, heard.append)
+    ports = replace(ctx.runtime.ports, http=ranges)
+    return Context(msgspec.structs.replace(ctx.runtime, ports=ports)), heard
+
+
+def test_a_service_hears_five_digits_alone() -> None:
+    """A4: k-anonymity: which password was asked about stands neither in the address nor in the headers."""
+    ranges = Ranges(f"{'0' * 35}:3\r\n{SHA1[5:]}:12\r\n".encode())
+    ctx, heard = served(ranges)
+
+    assert judged(ctx, HELD) == "password_breached"
+
+    assert ranges.asked == [("GET", f"https://ranges.example/v1/range/{SHA1[:5]}", {"Add-Padding": "true"})]
+    assert heard == []
+
+
+@pytest.mark.parametrize("body", [f"{'0' * 35}:3".encode(), f"{SHA1[5:]}:0\r\n".encode(), b"", b"<html>"])
+def test_what_is_not_listed_passes(body: bytes) -> None:
+    """A4: another suffix, or one that is there for padding alone, breaches nothing."""
+    ctx, heard = served(Ranges(body))
+
+    assert judged(ctx, HELD) is None
+    assert heard == []
+
+
+@pytest.mark.parametrize("ranges", [Ranges(down=True), Ranges(status=503), Ranges(status=404)])
+def test_a_service_that_is_down_keeps_nobody_out(ranges: Ranges) -> None:
+    """A4: the password passes, and `BreachCheckFailed` is told: whoever watches can act."""
+    ctx, heard = served(ranges)
+
+    assert judged(ctx, HELD) is None
+    assert [type(event) for event in heard] == [events.BreachCheckFailed]
+
+
+def test_what_the_policy_refuses_is_not_asked_about() -> None:
+    """A4: a password that is refused anyway leaves the server in no form."""
+    ranges = Ranges()
+    ctx, _ = served(ranges)
+
+    assert judged(ctx, "passwordpassword") == "password_too_common"
+    assert ranges.asked == []
+
+
+@pytest.mark.parametrize("base_url", ["http://ranges.example", "ranges.example", ""])
+def test_a_service_is_asked_over_https_alone(base_url: str) -> None:
+    """A10: whoever listens would learn the range, and could answer it."""
+    with pytest.raises(ConfigurationError, match="https"):
+        BreachService(base_url)
+
+
+def lines(*passwords: str) -> list[str]:
+    """Answer the lines of a sorted list of these passwords."""
+    digests = (hashlib.sha1(p.encode(), usedforsecurity=False).hexdigest().upper() for p in passwords)
+    return sorted(f"{digest}:{number}" for number, digest in enumerate(digests, 1))
+
+
+@pytest.mark.parametrize("ending", ["\n", "\r\n"])
+@pytest.mark.parametrize("size", [1, 2, 3, 50, 333])
+def test_each_line_of_a_sorted_file_is_found(tmp_path: Path, ending: str, size: int) -> None:
+    """A4: the first, the last and those between, and none that is not there."""
+    there = [f"a listed password {number}" for number in range(size)]
+    file = tmp_path / "list.txt"
+    file.write_bytes(ending.join(lines(*there)).encode())
+    ctx = context(breached=file)
+
+    assert {judged(ctx, password) for password in there} == {"password_breached"}
+    assert {judged(ctx, f"{password}, not listed") for password in there} == {None}
+
+
+def test_a_folder_of_ranges_is_read(tmp_path: Path) -> None:
+    """A4: the folder that downloaders write, with or without `.txt`."""
+    for name in (SHA1[:5], f"{SHA1[:5]}.txt"):
+        (tmp_path / name).write_text(f"{SHA1[5:]}:2\n")
+        assert judged(context(breached=str(tmp_path)), HELD) == "password_breached"
+        (tmp_path / name).unlink()
+
+
+def test_a_file_that_went_away_keeps_nobody_out(tmp_path: Path) -> None:
+    """A4: as a service that is down."""
+    file = tmp_path / "list.txt"
+    file.write_text("\n".join(lines(HELD)))
+    ctx = context(breached=file)
+    assert judged(ctx, HELD) == "password_breached"
+    file.unlink()
+
+    assert judged(ctx, HELD) is None
+
+
+def test_an_empty_file_is_no_list(tmp_path: Path) -> None:
+    """A4: a download that broke off at once keeps nobody out, and is told."""
+    file = tmp_path / "list.txt"
+    file.touch()
+    ctx = context(breached=file)
+    heard: list[events.Event] = []
+    ctx.runtime.listeners.add(events.BreachCheckFailed, heard.append)
+
+    assert judged(ctx, HELD) is None
+    assert len(heard) == 1
+
+
+def test_a_source_of_ones_own_is_asked() -> None:
+    """A4: any object with `contains` is a source."""
+
+    class Own:
+        async def contains(self, _ctx: Context, digest: str) -> bool:
+            return digest == SHA1
+
+    ctx = context(breached=Own())
+
+    assert judged(ctx, HELD) == "password_breached"
+    assert judged(ctx, LONG) is None
+
+
+# --- how strong ---
+
+
+def test_strength_is_told_and_decides_nothing() -> None:
+    """A4: a score from 0 to 4 for a bar beside the field; the policy asks for other things."""
+    calls = declared().blocking.password
+
+    assert calls.strength(password="") == 0
+    assert calls.strength(password="password") == 0
+    assert calls.strength(password="three quiet herons wade") == 4
+    assert calls.strength(password=EMAIL, email=EMAIL) < calls.strength(password=EMAIL)
+
+
+@pytest.mark.parametrize(
+    ("password", "least", "most"),
+    [
+        ("", 0, 0),
+        ("aaaaaaaaaaaaaaaaaaaa", 0, 0),
+        ("abcdefghijklmnopqrst", 0, 0),
+        ("passwordpassword1!", 0, 0),
+        ("qwertyuiop", 0, 1),
+        ("heron7", 0, 1),
+        ("x7Kq!2mZp9Ls", 4, 4),
+        ("three quiet herons wade", 4, 4),
+        ("\U0001f9a2" * 40, 0, 0),
+    ],
+)
+def test_the_estimate_of_our_own_is_in_the_right_place(password: str, least: int, most: int) -> None:
+    """Without the extra runs and common passwords score low, long phrases and random text high."""
+    assert least <= own_estimate(password) <= most
+
+
+@given(st.text(CHARACTERS, max_size=300))
+def test_every_text_has_a_score(password: str) -> None:
+    """Whatever is typed, both estimates answer 0 to 4, at once."""
+    assert own_estimate(password) in range(5)
+    assert estimate(password, [EMAIL]) in range(5)
+
+
+def test_without_the_extra_the_own_estimate_is_told(monkeypatch: pytest.MonkeyPatch) -> None:
+    """`authcore[strength]` is optional: without it the scores are coarser, and there."""
+    monkeypatch.setitem(sys.modules, "zxcvbn_rs_py", None)
+    judge._zxcvbn.cache_clear()
+    try:
+        assert estimate("x7Kq!2mZp9Ls") == own_estimate("x7Kq!2mZp9Ls")
+    finally:
+        judge._zxcvbn.cache_clear()

@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+import re
 import subprocess
 import sys
 from collections.abc import Callable
 from datetime import timedelta
 from gettext import NullTranslations
+from html import unescape
 from importlib import import_module
 from pathlib import Path
 from pkgutil import iter_modules
@@ -21,7 +23,7 @@ from hypothesis import strategies as st
 import authcore.features
 from authcore import Auth, ConfigurationError
 from authcore.drive import Drive
-from authcore.feature import Feature, MailTemplate
+from authcore.feature import Feature, MailTemplate, SmsTemplate
 from authcore.services import languages, mails, samples
 from authcore.services.outbox import MailPayload
 from authcore.services.spans import span
@@ -161,6 +163,30 @@ def test_every_mail_is_said_in_every_language(runtime: Any, template: MailTempla
         assert not _sentences(mail.text) & _sentences(english.text)
 
 
+@pytest.mark.parametrize("template", Everything.mails, ids=lambda template: template.kind)
+@pytest.mark.parametrize("language", THERE)
+def test_every_mail_is_whole_and_loads_nothing(runtime: Any, template: MailTemplate, language: str) -> None:
+    """Each shipped mail names the site, shows what it declares to carry and nothing else, and asks no server."""
+    mail = samples.mail(runtime, template, language)
+    links = {unescape(link) for link in re.findall(r'(?:href|src|background)="([^"]*)"', mail.html)}
+    carries = template.carries
+
+    assert "Laden" in mail.subject
+    assert len(mail.subject) <= 78
+    assert mail.preview
+    assert links <= {"http://127.0.0.1:8000", mail.url}
+    assert not re.search(r"<(img|link|script|iframe|form)\b|url\(|@import", mail.html)
+    assert (samples.CODE in mail.text, samples.CODE in mail.html) == (("code" in carries),) * 2
+    assert (samples.TOKEN in mail.text, samples.TOKEN in mail.html) == (("link" in carries),) * 2
+    assert ("Ada Lovelace" in mail.text, "Ada Lovelace" in mail.html) == (("name" in carries),) * 2
+    assert samples.CODE not in mail.subject
+    assert (set(_words(mail.html)) & {"{{", "{%", "None", "Undefined"}) == set()
+
+
+def _words(html: str) -> list[str]:
+    return re.sub(r"<[^>]*>", " ", re.sub(r"(?s)<style>.*?</style>", " ", html)).split()
+
+
 def _sentences(text: str) -> set[str]:
     paragraphs = (" ".join(part.split()) for part in text.split("\n\n"))
     return {part for part in paragraphs if len(part.split()) > 3 and "://" not in part}
@@ -173,6 +199,36 @@ def test_the_catalogues_are_those_of_the_templates() -> None:
     )
 
     assert (tool.returncode, tool.stderr) == (0, "")
+
+
+class Texts(Feature):
+    """A room that declares the text messages of all rooms."""
+
+    name = "texts"
+    sms = tuple(
+        SmsTemplate(path.name.removesuffix(".sms.txt"), path.name.removesuffix(".sms.txt"), path.parent, family="login")
+        for path in sorted(Path(authcore.features.__path__[0]).glob("*/templates/*.sms.txt"))
+    )
+
+
+GSM = set(
+    "@£$¥èéùìòÇ\nØø\rÅåΔ_ΦΓΛΩΠΨΣΘΞÆæßÉ !\"#¤%&'()*+,-./0123456789:;<=>?¡ABCDEFGHIJKLMNOPQRSTUVWXYZÄÖÑÜ§¿"
+    "abcdefghijklmnopqrstuvwxyzäöñüà"
+)
+
+
+def test_every_text_message_fits(auth: MakeAuth) -> None:
+    """S90: each in English is of the GSM alphabet and at most 160 characters long, and each is bound to the site."""
+    runtime = auth(Texts(), product="Example Shop & Sons").runtime(Drive.BLOCKING)
+
+    for template in Texts.sms:
+        for language in THERE:
+            sms = samples.sms(runtime, template, language)
+            assert sms.text.endswith("\n\n@127.0.0.1 #482913"), template
+            assert "Example Shop & Sons" in sms.text, template
+            if language == "en":
+                assert set(sms.text) <= GSM, template
+                assert len(sms.text) <= 160, template
 
 
 def catalogue(folder: Path, language: str, said: dict[str, str]) -> None:

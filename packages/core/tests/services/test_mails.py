@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import re
 from collections.abc import Callable
 from dataclasses import replace
@@ -21,12 +22,12 @@ from authcore.app import Auth
 from authcore.backends.mail import MemoryMailer, SmtpMailer
 from authcore.context import Runtime, Tenant
 from authcore.drive import Drive
-from authcore.feature import MailTemplate
+from authcore.feature import Feature, MailTemplate, event_name
 from authcore.features.password import Password
 from authcore.features.sessions import Sessions
 from authcore.http import Request
 from authcore.ports import Mail
-from authcore.services import mails
+from authcore.services import mails, outbox
 from authcore.services.outbox import MailPayload
 from authcore.testing.ports import FrozenClock
 
@@ -417,3 +418,177 @@ def test_a_declared_sender_is_the_senders_header() -> None:
 
     assert sign_up["From"] == "Shop Sign-up <hello@example.com>"
     assert again["From"] == "no-reply@127.0.0.1"
+
+
+# --- hostile names ---
+
+NAMES = [
+    "Ada\r\nBcc: eve@example.com",
+    "Ada\r\n\r\n<h1>Pay here</h1>",
+    "Ada\n\n--\nVisit https://evil.example",
+    "Ada\u2028Bcc: eve@example.com\x85Cc: eve@example.com",
+    HOSTILE,
+    '"><a href="https://evil.example">Ada</a>',
+    "{{ 7 * 7 }}{% include '/etc/passwd' %}",
+    "%(code)s %s %d %",
+    "&lt;b&gt;",
+    "\x00\x1b[2J\x07",
+]
+
+
+@pytest.mark.parametrize("name", NAMES)
+@pytest.mark.parametrize("locale", ["en", "de"])
+def test_no_name_harms_the_message_that_arrives(name: str, locale: str) -> None:
+    """A display name, a product and a brand with line ends or markup change neither headers nor structure nor links."""
+    calm = rendered("sign_up", code=CODE, locale=locale, username="Ada", brand={"product": "Shop"})
+    sent = rendered("sign_up", code=CODE, locale=locale, username=name, brand={"product": name, "logo_url": name})
+
+    message = message_of(sent)
+
+    text, html = (part.get_content() for part in message.iter_parts())
+    page, expected = Page(html), Page(calm.html)
+    assert sorted(message.keys()) == sorted(HEADERS)
+    assert (message["To"], message["From"]) == (TO, "no-reply@127.0.0.1")
+    assert not re.search(r"[\r\n]", message["Subject"])
+    assert (page.tags, page.links) == (expected.tags, expected.links)
+    assert text.count("\n--\n") == 1
+    assert text.strip().count("\n\n") == calm.text.count("\n\n")
+    assert not re.search(r"[\x00-\x09\x0b-\x1f\x7f-\x9f\u2028\u2029]", text + html)
+
+
+@pytest.mark.parametrize("name", NAMES)
+def test_no_value_of_a_room_harms_the_text(overrides: Path, name: str) -> None:
+    """What a room hands to its template, such as the name of a device or of who invites, stays on its line."""
+    (overrides / "auth-sign-up.txt").write_text("{{ data.name }}")
+    app = runtime(mail_templates=str(overrides))
+
+    mail = rendered("sign_up", app, data={"name": name})
+
+    assert "\n\n" not in mail.text
+    assert not re.search(r"[\x00-\x09\x0b-\x1f\x7f-\x9f\u2028\u2029]", mail.text)
+    assert mail.data == {"name": name}
+
+
+def test_a_name_is_said_as_it_is() -> None:
+    """What looks like a placeholder, a template or markup in a name is shown as it was written."""
+    for name in ("{{ 7 * 7 }}", "%(code)s 100 %", "Tom & <Jerry>"):
+        mail = rendered("sign_up", code=CODE, username=name)
+
+        assert f"Hello {name}," in mail.text
+        assert f"Hello {name}," in Page(mail.html).seen
+
+
+@given(st.text(max_size=80))
+def test_no_display_name_breaks_the_message(name: str) -> None:
+    """Whatever a display name holds, the mail renders and what arrives has the headers and the tags of every other."""
+    mail = rendered("sign_up", HYPOTHETICAL, code=CODE, username=name or "x")
+
+    message = message_of(mail)
+
+    assert sorted(message.keys()) == sorted(HEADERS)
+    assert len([part for part in message.walk() if not part.is_multipart()]) == 2
+
+
+HYPOTHETICAL = runtime()
+
+
+# --- what a mailer gets ---
+
+
+def test_a_function_gets_all_that_a_reset_needs(auth: Callable[..., Auth], inside: Callable[[Auth], Any]) -> None:
+    """A function of one mail serves as a callback of (email, token, expires_at) (S74, S77), with names (S89, S92)."""
+    got: list[Mail] = []
+    world = inside(auth(Password(), Room(), mailer=got.append))
+    until = world.auth.runtime(Drive.BLOCKING).ports.clock.now() + timedelta(hours=1)
+    payload = MailPayload(
+        kind="room_reset",
+        to=TO,
+        token="the-token",
+        url="http://127.0.0.1:8000/reset#token=the-token",
+        code=CODE,
+        expires_at=until,
+        username="Ada",
+        data={"device": "Firefox"},
+        metadata={"campaign": 7},
+    )
+    effect = outbox.mail(world.ctx(), payload)
+    world.write(outbox.enqueue, effect)
+
+    world.auth.outbox.drain()
+
+    [mail] = got
+    assert (mail.kind, mail.event, mail.template) == ("room_reset", "recovery.magic_link", "auth-sign-up")
+    assert (mail.to, mail.username, mail.token, mail.code, mail.expires_at) == (TO, "Ada", "the-token", CODE, until)
+    assert (mail.url, mail.data, mail.metadata) == (payload.url, {"device": "Firefox"}, {"campaign": 7})
+    assert mail.key == effect.key
+
+
+class Room(Feature):
+    """A room whose mail borrows the templates of the sign-up."""
+
+    name = "room"
+    mails = (MailTemplate("room_reset", "auth-sign-up", Password.mails[0].folder, family="recovery"),)
+
+
+def test_an_async_function_is_awaited(auth: Callable[..., Auth], inside: Callable[[Auth], Any]) -> None:
+    """An application whose client for mails is async gives an async function: the sender awaits it."""
+    got: list[str] = []
+
+    async def send(mail: Mail) -> None:
+        await asyncio.sleep(0)
+        got.append(mail.to)
+
+    world = inside(auth(mailer=send))
+    world.write(outbox.enqueue, outbox.mail(world.ctx(), MailPayload(kind="sign_up_welcome", to=TO)))
+
+    world.auth.outbox.drain()
+
+    assert got == [TO]
+
+
+@pytest.mark.parametrize(
+    ("family", "carried", "name"),
+    [
+        ("recovery", {"link", "code"}, "recovery.magic_link"),
+        ("recovery", {"code"}, "recovery.pincode"),
+        ("invite", {"link"}, "invite.magic_link"),
+        ("invite", {"code"}, "invite.pincode"),
+        ("login", {"link"}, "login.magic_link"),
+        ("login", {"code"}, "login.pincode"),
+        ("mfa", {"code"}, "mfa.code"),
+        ("notify_new_device", set(), "notify_new_device"),
+        (None, {"code"}, None),
+        ("mfa", set(), None),
+    ],
+)
+def test_a_family_and_what_is_carried_give_the_name(family: Any, carried: set[str], name: str | None) -> None:
+    """S89: each mail of a family has one of the closed names, by whether it carries a link or a code alone."""
+    assert event_name(family, code="code" in carried, link="link" in carried) == name
+
+
+def test_a_payload_may_name_another_template() -> None:
+    """S75: the mail of a kind may be rendered from other files, such as those of a named broker."""
+    mail = rendered("sign_up", template="auth-sign-up-welcome", code=CODE)
+
+    assert (mail.kind, mail.template, mail.subject) == ("sign_up", "auth-sign-up-welcome", "Welcome to Example Shop")
+
+
+def test_text_is_wrapped_and_addresses_stay_whole() -> None:
+    """No line of the text part is longer than 76 characters but an address, and no two empty lines stand together."""
+    url = f"https://example.com/confirm#token={'t' * 100}"
+
+    text = rendered("sign_up", code=CODE, url=url, locale="de").text
+
+    assert url in text.splitlines()
+    assert all(len(line) <= mails.WIDTH for line in text.splitlines() if line != url)
+    assert "\n\n\n" not in text
+
+
+def test_a_template_says_another_span_in_words(overrides: Path) -> None:
+    """A second time to live, of a code beside a link, is said by the filter `span`, in the mail's language."""
+    (overrides / "auth-sign-up.txt").write_text("{{ data.code_ttl|span }}")
+    app = runtime(mail_templates=str(overrides))
+
+    said = [rendered("sign_up", app, data={"code_ttl": 7200}, locale=locale).text for locale in ("en", "de")]
+
+    assert said == ["2 hours", "2 Stunden"]

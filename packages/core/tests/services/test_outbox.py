@@ -71,6 +71,23 @@ def post(auth: Callable[..., Auth], inside: Callable[[Auth], Any]) -> Callable[.
 # --- leases ---
 
 
+def test_what_waits_goes_out_in_the_order_in_which_it_was_decided(
+    post: Callable[..., Post], clock: FrozenClock
+) -> None:
+    """Of two codes for one mailbox the later one opens, so it arrives later, whichever row was written first."""
+    waiting = post()
+    ctx = waiting.world.ctx()
+    first = outbox.mail(ctx, MailPayload(kind="sign_up", to="ada@example.com"))
+    clock.advance(60)
+    second = outbox.mail(ctx, MailPayload(kind="sign_up", to="ada@example.com"))
+    for effect in (second, first):
+        waiting.world.write(outbox.enqueue, effect)
+
+    waiting.deliver()
+
+    assert waiting.sent == [first.key, second.key]
+
+
 def test_an_effect_is_done_once_and_wiped(post: Callable[..., Post], clock: FrozenClock) -> None:
     """An effect is claimed, done, and keeps neither payload nor lease."""
     one = post()

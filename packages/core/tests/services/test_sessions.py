@@ -159,7 +159,8 @@ def test_after_the_grace_a_replaced_token_is_theft(node: Callable[..., Node], cl
     assert not one.opens(access)
     assert one.present(successor) == RotationRefused()
     [event] = one.thefts()
-    assert (event.user_id, event.session_id, event.at) == (made.user_id, made.issued.session.id, clock.now())
+    assert (event.session_id, event.at) == (made.issued.session.id, clock.now())
+    assert event.who == one.world.read(journal.pseudonym_of, made.user_id)
 
 
 def test_the_successors_rotation_ends_the_grace(node: Callable[..., Node]) -> None:

@@ -89,8 +89,11 @@ class DjangoDatabase:
         return await port.write(store, *args, **kwargs)
 
     def after_commit(self, callback: Callable[[], None]) -> None:
-        """Call once the application's transaction is committed, at once if there is none."""
-        transaction.on_commit(callback, using=self.alias)
+        """Call once the application's transaction is committed, at once if there is none, or none that Django ends."""
+        if _is_joined(self.wrapper) and not self.wrapper.in_atomic_block:
+            callback()  # with autocommit off, Django refuses to wait for a commit of the application's own
+        else:
+            transaction.on_commit(callback, using=self.alias)
 
     def create_tables(self, metadata: MetaData) -> None:
         """Migrate, and make the tables that no migration of authcore's brings; closes the connection."""

@@ -178,6 +178,7 @@ def require(
     mfa: bool = False,
     fresh: timedelta | str | None = None,
     csrf: bool = True,
+    redirect: str | None = None,
 ) -> Callable[[View], View]:
     """Let only those call a view who are signed in and meet the needs: a function, sync or async, or a class.
 
@@ -185,7 +186,7 @@ def require(
     refusal.
     """
     check_parentheses(given, "@require()")
-    asked = requirement(verified=verified, mfa=mfa, fresh=fresh, csrf=csrf)
+    asked = requirement(verified=verified, mfa=mfa, fresh=fresh, csrf=csrf, redirect=redirect)
 
     def decorate(view: View) -> View:
         if isinstance(view, type):

@@ -136,6 +136,20 @@ class Identity(models.Model):
         ]
 
 
+class KnownDevice(models.Model):
+    pk = models.CompositePrimaryKey("user_id", "digest")
+    user_id = KeyField(max_length=255)
+    digest = models.BinaryField(max_length=32)
+    first_seen_at = models.BigIntegerField()
+    last_seen_at = models.BigIntegerField()
+
+    class Meta:
+        db_table = "authcore_known_device"
+        indexes = [
+            Index(fields=["last_seen_at"], name="ix_authcore_known_device_last_seen_at"),
+        ]
+
+
 class KeyValue(models.Model):
     key = KeyField(max_length=255, primary_key=True)
     value = models.BinaryField(null=True)
@@ -200,6 +214,26 @@ class RefreshToken(models.Model):
             Index(fields=["expires_at"], name="ix_authcore_refresh_expires_at"),
             Index(fields=["next_digest"], name="ix_authcore_refresh_next_digest"),
             Index(fields=["session_id"], name="ix_authcore_refresh_session_id"),
+        ]
+
+
+class Remember(models.Model):
+    digest = models.BinaryField(max_length=32, primary_key=True)
+    tenant = models.CharField(max_length=64)
+    user_id = KeyField(max_length=255)
+    epoch = models.IntegerField()
+    transport = models.CharField(max_length=8)
+    device = models.BinaryField(max_length=32, null=True)
+    created_at = models.BigIntegerField()
+    expires_at = models.BigIntegerField()
+    spent_at = models.BigIntegerField(null=True)
+    replaced_at = models.BigIntegerField(null=True)
+
+    class Meta:
+        db_table = "authcore_remember"
+        indexes = [
+            Index(fields=["expires_at"], name="ix_authcore_remember_expires_at"),
+            Index(fields=["user_id"], name="ix_authcore_remember_user_id"),
         ]
 
 

@@ -57,6 +57,7 @@ def _add_own_routes(app: FastAPI) -> None:
     app.get("/app/verified", dependencies=[Depends(require(verified=True))])(_tell)
     app.get("/app/mfa", dependencies=[Depends(require(mfa=True))])(_tell)
     app.get("/app/fresh", dependencies=[Depends(require(fresh="5m"))])(_tell)
+    app.get("/app/page", dependencies=[Depends(require(verified=True, redirect="/verify"))])(_tell)
     app.api_route("/app/open", methods=["GET", "POST"])(_open)
     app.get("/app/raise")(_raise)
 

@@ -91,6 +91,7 @@ def require(
     mfa: bool = False,
     fresh: timedelta | str | None = None,
     csrf: bool = True,
+    redirect: str | None = None,
 ) -> _Require:
     """Let only those call a route or open a WebSocket who are signed in and meet the needs; answer the User.
 
@@ -98,7 +99,7 @@ def require(
     `Depends(require(mfa=True))`. A refusal is an AuthError; a WebSocket is closed with 1008.
     """
     check_parentheses(given, _WRITE)
-    return _Require(requirement(verified=verified, mfa=mfa, fresh=fresh, csrf=csrf))
+    return _Require(requirement(verified=verified, mfa=mfa, fresh=fresh, csrf=csrf, redirect=redirect))
 
 
 current_user = require()

@@ -76,13 +76,14 @@ def require(
     mfa: bool = False,
     fresh: timedelta | str | None = None,
     csrf: bool = True,
+    redirect: str | None = None,
 ) -> Callable[[Callable[P, R]], Callable[P, R]]:
     """Let only those call a view, sync or async, who are signed in and meet the needs.
 
     It takes what `authcore.requirement` takes, and raises ConfigurationError as that does. A refusal is an AuthError.
     """
     check_parentheses(given, "@require()")
-    asked = requirement(verified=verified, mfa=mfa, fresh=fresh, csrf=csrf)
+    asked = requirement(verified=verified, mfa=mfa, fresh=fresh, csrf=csrf, redirect=redirect)
 
     def decorate(view: Callable[P, R]) -> Callable[P, R]:
         @wraps(view)

@@ -60,6 +60,7 @@ def _own_routes() -> list[HTTPRouteHandler]:
         get("/app/verified", guards=[require(verified=True)])(_tell),
         get("/app/mfa", guards=[require(mfa=True)])(_tell),
         get("/app/fresh", guards=[require(fresh="5m")])(_tell),
+        get("/app/page", guards=[require(verified=True, redirect="/verify")])(_tell),
         get("/app/open", dependencies={"again": Provide(_again)})(_open),
         post("/app/open", status_code=200, dependencies={"again": Provide(_again)})(_open),
         get("/app/raise")(_raise),

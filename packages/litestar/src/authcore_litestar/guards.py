@@ -130,6 +130,7 @@ def require(
     mfa: bool = False,
     fresh: timedelta | str | None = None,
     csrf: bool = True,
+    redirect: str | None = None,
 ) -> _Require:
     """Let only those call a route or open a WebSocket who are signed in and meet the needs: `guards=[require()]`.
 
@@ -137,7 +138,7 @@ def require(
     a WebSocket is closed with 1008. Behind it `request.user` is the User and `request.auth` the Session.
     """
     check_parentheses(given, WRITE)
-    return _Require(requirement(verified=verified, mfa=mfa, fresh=fresh, csrf=csrf))
+    return _Require(requirement(verified=verified, mfa=mfa, fresh=fresh, csrf=csrf, redirect=redirect))
 
 
 async def current_user(scope: Scope) -> User:

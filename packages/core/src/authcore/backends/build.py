@@ -22,7 +22,7 @@ from authcore.backends.web import AsyncHttp, BlockingHttp
 from authcore.drive import AsyncHooks, BlockingHooks, Drive, Hop, ThreadHooks
 from authcore.errors import ConfigurationError
 from authcore.ports import Clock, Database, Hasher, Hooks, KeyValue, Limiter, Ports, Randomness
-from authcore.tables import metadata
+from authcore.tables import shipped
 
 if TYPE_CHECKING:
     from sqlalchemy.ext.asyncio import AsyncEngine
@@ -82,7 +82,7 @@ class Backends:
 
     def create_tables(self) -> None:
         """Make the missing tables on a connection that is closed afterwards; raise Unavailable."""
-        self._source.create_tables(metadata)
+        self._source.create_tables(shipped())
 
     def migratable(self) -> Migratable:
         """Answer where the schema may be changed; raise ConfigurationError where a framework changes it."""

@@ -10,12 +10,13 @@ import click
 from authcore import __version__
 from authcore.cli.application import Sentences, app_option, bound, with_auth
 from authcore.cli.audit import audit
-from authcore.cli.database import db
+from authcore.cli.database import clean, db
 from authcore.cli.findings import doctor
 from authcore.cli.limits import limits
 from authcore.cli.mails import mails
 from authcore.cli.outbox import outbox
 from authcore.cli.show import openapi, routes, secret
+from authcore.cli.users import users
 
 __all__ = ["bound", "group", "main", "with_auth"]
 
@@ -31,7 +32,7 @@ def group() -> None:
     """
 
 
-for command in (audit, db, doctor, limits, mails, openapi, outbox, routes, secret):
+for command in (audit, clean, db, doctor, limits, mails, openapi, outbox, routes, secret, users):
     group.add_command(command)
 
 

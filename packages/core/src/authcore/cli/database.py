@@ -57,7 +57,7 @@ def check(ctx: click.Context, auth: Auth) -> None:
     click.echo(f"The tables are those of version {SCHEMA}.")
 
 
-@db.command()
+@click.command()
 @with_auth
 def clean(auth: Auth) -> None:
     """Remove what expired, ended or was sent long ago, as every serving process does once an hour."""

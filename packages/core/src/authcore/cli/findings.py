@@ -49,6 +49,8 @@ def _of_settings(auth: Auth) -> Iterator[str]:
     app = auth.settings
     if not app.secure:
         yield "dev_mode=True: the secret lies in a file, mails go to the console and cookies travel without TLS."
+    if app.dev_secrets_in_answers:
+        yield "dev_secrets_in_answers=True: whoever asks for a code or a link gets it in the answer, unmailed."
     if not app.limits.on:
         yield "limits=False: passwords and codes may be guessed as fast as the server answers."
     for bucket in app.limits.loosened:

@@ -46,8 +46,10 @@ class Preview:
                 return _nothing()
 
     def _render(self, name: str, **names: Any) -> str:
-        page = self._pages.get_template(name)
-        return page.render(mails=self._mails, texts=self._texts, languages=self._languages, **names)
+        page: str = self._pages.get_template(name).render(
+            mails=self._mails, texts=self._texts, languages=self._languages, **names
+        )
+        return page
 
     @cached_property
     def _pages(self) -> Any:

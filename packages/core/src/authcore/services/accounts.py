@@ -52,6 +52,8 @@ identities = Table(
 
 EMAIL_PASSWORD = "email_password"  # noqa: S105 - the name of a provider
 """The provider of every address that opens an account: by password, code or link (S1)."""
+EMAIL_RESERVED = "email_reserved"
+"""The provider of an address that a user has left and may still come back to: it opens nothing, and is nobody else's."""
 USERNAME, PHONE = "username", "phone"
 MAX_EMAIL = 254  # RFC 5321 4.5.3.1.3, with the brackets of a path left out
 # RFC 5322 3.2.3: a dot-atom, so neither quotes nor commas nor brackets.
@@ -142,8 +144,22 @@ def _fits(extra: type[msgspec.Struct], name: str, value: Any) -> bool:
 PLAIN = UserShape(User)
 
 
+class Guest(Value, frozen=True):
+    """A user without an account who may become one, as it stood under an epoch; `fields` are as they are stored."""
+
+    hidden: ClassVar = frozenset({"fields"})
+    user: User
+    epoch: int
+    tenant: str
+    locale: str | None
+    fields: Mapping[str, Any]
+
+
 class NewUser(Value, frozen=True):
-    """What a user is made of, before there is one. `admission.new_user` alone makes it."""
+    """What a user is made of, before there is one. `admission.new_user` alone makes it.
+
+    With a `guest` no row is made: the guest's becomes the account, under the same id.
+    """
 
     hidden: ClassVar = frozenset({"fields"})
     id: str
@@ -158,6 +174,7 @@ class NewUser(Value, frozen=True):
     fields: Mapping[str, Any] | None = None
     anonymous: bool = False
     shape: UserShape = PLAIN
+    guest: Guest | None = None
 
     def user(self) -> User:
         """Answer the user as clients see it."""
@@ -167,12 +184,17 @@ class NewUser(Value, frozen=True):
             self.email_verified_at,
             self.display_name,
             self.anonymous,
-            self.created_at,
+            self.guest.user.created_at if self.guest else self.created_at,
             self.created_at,
             self.username,
             self.phone,
             self.fields,
         )
+
+    def account(self) -> Account:
+        """Answer the account, as it stands once `create` has made it."""
+        epoch = self.guest.epoch + 1 if self.guest else 0
+        return Account(self.user(), epoch, False, locale=self.locale)
 
     def identifiers(self) -> list[tuple[str, str]]:
         """Answer what the tenant shall know the user by, as (provider, identifier)."""
@@ -270,10 +292,45 @@ _DROP_IDENTITY = delete(identities).where(
     identities.c.user_id == bindparam("user_"),
 )
 _INSERT_USER, _INSERT_IDENTITY = insert(users), insert(identities)
-_IDENTITY = select(identities.c.user_id).where(
-    identities.c.tenant == bindparam("tenant_"),
-    identities.c.provider == bindparam("provider_"),
-    identities.c.identifier == bindparam("identifier_"),
+_the_guest = (
+    users.c.id == bindparam("id_"),
+    users.c.tenant == bindparam("tenant_"),
+    users.c.anonymous.is_(True),
+    users.c.disabled_at.is_(None),
+    users.c.delete_at.is_(None),
+)
+_GUEST = select(*ACCOUNT_COLUMNS).where(*_the_guest)
+# The epoch ends the session of before (rule T7), and of two upgrades at once lets one through.
+_UPGRADE = (
+    update(users)
+    .where(*_the_guest, users.c.credential_epoch == bindparam("epoch_"))
+    .values(
+        email=bindparam("email_"),
+        email_verified_at=bindparam("verified_"),
+        display_name=bindparam("name_"),
+        username=bindparam("username_"),
+        phone=bindparam("phone_"),
+        locale=bindparam("locale_"),
+        fields=bindparam("fields_"),
+        anonymous=False,
+        credential_epoch=users.c.credential_epoch + 1,
+        updated_at=bindparam("now_"),
+    )
+)
+_RETIRE = (
+    update(users)
+    .where(*_the_guest, users.c.credential_epoch == bindparam("epoch_"))
+    .values(credential_epoch=users.c.credential_epoch + 1, updated_at=bindparam("now_"))
+)
+_IDENTITY = (
+    select(identities.c.user_id)
+    .where(
+        identities.c.tenant == bindparam("tenant_"),
+        identities.c.provider.in_((bindparam("provider_"), bindparam("reserved_"))),
+        identities.c.identifier == bindparam("identifier_"),
+    )
+    .order_by(identities.c.provider)
+    .limit(1)
 )
 _VERIFY = (
     update(users)
@@ -314,10 +371,10 @@ def by_identifier(
 
 
 def owner(tx: Connection, tenant: str, provider: str, identifier: str) -> str | None:
-    """Answer the id of the user whom a tenant knows by an identifier."""
-    found: str | None = tx.execute(
-        _IDENTITY, {"tenant_": tenant, "provider_": provider, "identifier_": identifier}
-    ).scalar_one_or_none()
+    """Answer the id of the user whom a tenant knows by an identifier, or for whom it reserves the address."""
+    reserved = EMAIL_RESERVED if provider == EMAIL_PASSWORD else provider
+    known = {"tenant_": tenant, "provider_": provider, "reserved_": reserved, "identifier_": identifier}
+    found: str | None = tx.execute(_IDENTITY, known).scalar_one_or_none()
     return found
 
 
@@ -330,11 +387,22 @@ def identifiers(tx: Connection, tenant: str, user_id: str) -> list[tuple[str, st
 def create(tx: Connection, new: NewUser) -> bool:
     """Make the user with its identities, unless the tenant knows one of them already; tell whether it was made.
 
-    Raises IntegrityError if another transaction made the same identity at the same time.
+    A guest's row becomes the account, unless the guest is one no more. Raises IntegrityError if another transaction
+    made the same identity at the same time.
     """
     named = new.identifiers()
     if any(owner(tx, new.tenant, provider, identifier) is not None for provider, identifier in named):
         return False
+    if new.guest is None:
+        _insert(tx, new)
+    elif not _upgrade(tx, new, new.guest):
+        return False
+    for provider, identifier in named:
+        add_identity(tx, new.tenant, provider, identifier, new.id, new.created_at)
+    return True
+
+
+def _insert(tx: Connection, new: NewUser) -> None:
     tx.execute(
         _INSERT_USER,
         {
@@ -355,9 +423,32 @@ def create(tx: Connection, new: NewUser) -> bool:
             "updated_at": new.created_at,
         },
     )
-    for provider, identifier in named:
-        add_identity(tx, new.tenant, provider, identifier, new.id, new.created_at)
-    return True
+
+
+def _upgrade(tx: Connection, new: NewUser, guest: Guest) -> bool:
+    known = {"id_": new.id, "tenant_": new.tenant, "epoch_": guest.epoch, "now_": new.created_at}
+    made = {
+        "email_": new.email,
+        "verified_": new.email_verified_at,
+        "name_": new.display_name,
+        "username_": new.username,
+        "phone_": new.phone,
+        "locale_": new.locale,
+        "fields_": dict(new.fields) if new.fields else None,
+    }
+    return tx.execute(_UPGRADE, {**known, **made}).rowcount == 1
+
+
+def guest(tx: Connection, tenant: str, user_id: str, shape: UserShape) -> Guest | None:
+    """Answer a user who has no account yet, None for anybody else."""
+    row = tx.execute(_GUEST, {"id_": user_id, "tenant_": tenant}).one_or_none()
+    return Guest(shape.of(row), row.credential_epoch, tenant, row.locale, row.fields or {}) if row else None
+
+
+def retire(tx: Connection, guest: Guest, now: datetime) -> bool:
+    """End every session of a guest who is about to be somebody else; tell whether this caller did."""
+    known = {"id_": guest.user.id, "tenant_": guest.tenant, "epoch_": guest.epoch, "now_": now}
+    return tx.execute(_RETIRE, known).rowcount == 1
 
 
 def add_identity(tx: Connection, tenant: str, provider: str, identifier: str, user_id: str, now: datetime) -> None:

@@ -43,12 +43,6 @@ def client_of(request: Request | None, trusted_proxies: tuple[str, ...]) -> Clie
     return _client(peer)
 
 
-def key_of(address: str) -> str | None:
-    """Answer the key that counts a client of this address; None for what is none."""
-    parsed = _parse(address)
-    return _client(parsed).key if parsed else None
-
-
 def undeclared_proxy(request: Request | None, trusted_proxies: tuple[str, ...]) -> str | None:
     """Answer the address of what looks like a proxy and is not declared as one, or None."""
     if request is None or request.peer is None or _trusted(request.peer, trusted_proxies):

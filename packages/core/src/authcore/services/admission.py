@@ -7,7 +7,7 @@ from typing import Any, Literal
 
 from authcore.context import Context
 from authcore.errors import ConfigurationError, SignUpClosed
-from authcore.services.accounts import NewUser
+from authcore.services.accounts import Guest, NewUser
 from authcore.services.ids import uuid7
 from authcore.values import Value
 
@@ -55,12 +55,19 @@ async def new_user(
     phone: str | None = None,
     locale: str | None = None,
     fields: Mapping[str, Any] | None = None,
+    guest: Guest | None = None,
 ) -> NewUser:
-    """Answer an admitted user, drawn before the transaction that makes it by `accounts.create`; raise SignUpClosed."""
+    """Answer an admitted user, drawn before the transaction that makes it by `accounts.create`; raise SignUpClosed.
+
+    A `guest` becomes the account: what is not given stays as the guest has it.
+    """
     await admit(ctx, Candidate(way, ctx.tenant.id, email, phone, display_name))
     now = ctx.now()
+    if guest is not None:
+        display_name, locale = display_name or guest.user.display_name, locale or guest.locale
+        fields = {**guest.fields, **(fields or {})}
     return NewUser(
-        id=uuid7(now, ctx.random, "user"),
+        id=guest.user.id if guest else uuid7(now, ctx.random, "user"),
         tenant=ctx.tenant.id,
         email=email,
         email_verified_at=now if verified else None,
@@ -72,4 +79,5 @@ async def new_user(
         fields=fields,
         anonymous=way == "anonymous",
         shape=ctx.app.user,
+        guest=guest,
     )

@@ -58,3 +58,10 @@ def _remember_fields(outcome: SignedIn) -> dict[str, Any]:
 def challenge_answer(outcome: ChallengeRequired) -> Answer:
     """Answer 202 with the challenge, and the browser's binding where there is one."""
     return Answer(202, ChallengeRequiredBody(challenge=outcome.challenge), outcome.cookies)
+
+
+class SentBody(msgspec.Struct, frozen=True, kw_only=True):
+    """Sent, if there is an account; the answer is one for everybody."""
+
+    status: Literal["sent"] = "sent"
+    challenge: ChallengeView

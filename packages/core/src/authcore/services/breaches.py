@@ -9,6 +9,7 @@ from __future__ import annotations
 import hashlib
 import mmap
 from collections.abc import Iterable
+from importlib.util import find_spec
 from os import PathLike
 from pathlib import Path
 from typing import Any, Protocol, runtime_checkable
@@ -36,8 +37,10 @@ class BreachService:
     """Ask a service that speaks the range protocol: `GET {base_url}/range/ABCDE`, answered by `SUFFIX:COUNT` lines."""
 
     def __init__(self, base_url: str = "https://api.pwnedpasswords.com") -> None:
-        if not isinstance(base_url, str) or not base_url.startswith("https://"):
+        if not str(base_url).startswith("https://"):
             raise ConfigurationError("BreachService(base_url=…) is an https address, such as 'https://example.com'.")
+        if find_spec("httpx2") is None:
+            raise ConfigurationError("BreachService() asks another server: pip install 'authcore[http]'.")
         self.base_url = base_url.rstrip("/")
 
     async def contains(self, ctx: Context, digest: str) -> bool:
@@ -64,6 +67,8 @@ class BreachFiles:
         """Tell whether a password was breached; raise OSError."""
         if self.path.is_dir():
             return _listed(self._range(digest[:PREFIX]).split(b"\n"), digest[PREFIX:].encode())
+        if self.path.stat().st_size == 0:
+            raise OSError(f"{self.path} is empty")
         with self.path.open("rb") as file, mmap.mmap(file.fileno(), 0, access=mmap.ACCESS_READ) as lines:
             return _listed([_line_from(lines, digest.encode())], digest.encode())
 

@@ -146,15 +146,24 @@ class Challenge(Value, frozen=True):
     user_id: str | None = None
     code: str | None = None
     token: str | None = None
+    shows: bool = False  # its secrets to the client: `Auth(dev_secrets_in_answers=True)` alone
 
     @property
     def token_digest(self) -> bytes | None:
         """Answer what is stored of the link's token."""
         return None if self.token is None else tokens.must_digest(self.token, "ln")
 
+    @property
+    def code_minutes(self) -> int:
+        """Answer how long the code beside a link opens, for the mail that tells both."""
+        return max(1, round((self.code_until - self.sent_at).total_seconds() / 60))
+
 
 class ChallengeView(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
-    """A challenge as clients see it. `resend_after` is in seconds."""
+    """A challenge as clients see it. `resend_after` is in seconds.
+
+    `dev_code` and `dev_token` are what was mailed, in development with `Auth(dev_secrets_in_answers=True)` (S78).
+    """
 
     id: str
     kind: str
@@ -162,6 +171,11 @@ class ChallengeView(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=Tru
     expires_at: datetime
     resend_after: int
     hint: str | None = None
+    dev_code: str | None = None
+    dev_token: str | None = None
+
+    def __repr__(self) -> str:
+        return f"ChallengeView(id={self.id!r}, kind={self.kind!r})"
 
 
 def draft(
@@ -193,6 +207,7 @@ def draft(
         user_id=user_id,
         code=draw_code(ctx, kind),
         token=draw_token(ctx, kind),
+        shows=ctx.app.dev_secrets_in_answers,
     )
 
 
@@ -268,6 +283,14 @@ _SEND_AGAIN = (
         sent_at=bindparam("now_"),
         sends=challenges.c.sends + 1,
     )
+)
+_SPEND_CHECKED = (
+    update(challenges).where(*_open, challenges.c.sent_at == bindparam("sent_")).values(spent_at=bindparam("now_"))
+)
+_GIVE_BACK = (
+    update(challenges)
+    .where(challenges.c.id == bindparam("id_"), challenges.c.attempts > 0)
+    .values(attempts=challenges.c.attempts - 1)
 )
 _BIND = update(challenges).where(challenges.c.id == bindparam("id_")).values(bindings=bindparam("bindings_"))
 _END_ALL = (
@@ -419,6 +442,18 @@ def check(tx: Connection, attempt: Attempt) -> Spent | Refused:
     return Spent(_of(row, attempt.kind)) if attempt.matches(row) else Refused()
 
 
+def spend_checked(tx: Connection, checked: Spent, now: datetime) -> bool:
+    """Spend a challenge whose answer `check` found right; tell whether it is still open, under the code it had then."""
+    challenge = checked.challenge
+    known = {"id_": challenge.id, "tenant_": challenge.tenant, "purpose_": challenge.kind.purpose, "now_": now}
+    return tx.execute(_SPEND_CHECKED, {**known, "sent_": challenge.sent_at}).rowcount == 1
+
+
+def give_back(tx: Connection, checked: Spent) -> None:
+    """Uncount the attempt of a code that `check` found right and that is not spent after all."""
+    tx.execute(_GIVE_BACK, {"id_": checked.challenge.id})
+
+
 def _check_link(tx: Connection, attempt: Attempt) -> Spent | Refused:
     known = {"token_": attempt.token, "tenant_": attempt.tenant, "purpose_": attempt.kind.purpose, "now_": attempt.now}
     row = tx.execute(_BY_TOKEN, known).one_or_none()
@@ -508,7 +543,8 @@ def send_again(tx: Connection, challenge: Challenge, sent_at: datetime, key_id: 
 def renewed(ctx: Context, challenge: Challenge) -> Challenge:
     """Answer the challenge with a fresh code and link, to be stored by `send_again`."""
     code, token = draw_code(ctx, challenge.kind), draw_token(ctx, challenge.kind)
-    return replace(challenge, code=code, token=token, sent_at=ctx.now())
+    shows = ctx.app.dev_secrets_in_answers
+    return replace(challenge, code=code, token=token, sent_at=ctx.now(), shows=shows)
 
 
 def may_send(challenge: Challenge, now: datetime) -> bool:
@@ -567,6 +603,8 @@ def view(challenge: Challenge, now: datetime, *, hint: str | None = None) -> Cha
         expires_at=challenge.code_until,
         resend_after=max(0, -int(-wait.total_seconds() // 1)),
         hint=hint,
+        dev_code=challenge.code if challenge.shows else None,
+        dev_token=challenge.token if challenge.shows else None,
     )
 
 

@@ -15,7 +15,27 @@ _EPOCH = (
     .where(users.c.id == bindparam("id_"))
     .values(credential_epoch=users.c.credential_epoch + 1, updated_at=bindparam("now_"))
 )
+_LOCK = select(users.c.credential_epoch).where(users.c.id == bindparam("id_")).with_for_update()
 _READ = select(users.c.credential_epoch).where(users.c.id == bindparam("id_"))
+
+
+def lock(tx: Connection, user_id: str) -> int | None:
+    """Lock a user until the transaction ends and answer its epoch: of two changes at once, one sees the other."""
+    found: int | None = tx.execute(_LOCK, {"id_": user_id}).scalar_one_or_none()
+    return found
+
+
+def bind_password(tx: Connection, tenant: str, user_id: str, digest: str, now: datetime, *, keep: int) -> int:
+    """Store another password, and end what depended on the one before; answer the epoch, as `end` does.
+
+    The failures at the account's addresses are forgotten, since the method is bound again (rule A6). `keep` is
+    `PasswordPolicy.history`.
+    """
+    passwords.put(tx, user_id, digest, now, keep=keep)
+    for provider, identifier in accounts.identifiers(tx, tenant, user_id):
+        if provider == accounts.EMAIL_PASSWORD:
+            passwords.forgive(tx, tenant, identifier)
+    return end(tx, user_id, now)
 
 
 def end(tx: Connection, user_id: str, now: datetime) -> int:

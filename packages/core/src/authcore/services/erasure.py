@@ -14,7 +14,7 @@ from sqlalchemy import Column, Delete, Select, Table, bindparam, delete, select
 from sqlalchemy.engine import Connection
 
 from authcore.context import Context
-from authcore.services import accounts, outbox, passwords, sessions
+from authcore.services import accounts, events, journal, outbox, passwords, sessions
 from authcore.services.accounts import users
 from authcore.services.seal import Unsealable, unseal
 from authcore.tables import Sealed, shipped
@@ -72,6 +72,8 @@ def read(tx: Connection, user_id: str) -> dict[str, list[dict[str, Any]]]:
     for table, statement in _reads():
         if rows := tx.execute(statement, {"user_": user_id}).mappings().all():
             found[table.name.removeprefix("authcore_")] = [dict(row) for row in rows]
+    if told := journal.of_user(tx, user_id):
+        found["event"] = told
     return found
 
 
@@ -79,7 +81,7 @@ def remove(tx: Connection, tenant: str, user_id: str) -> bool:
     """Remove every row of a user; tell whether there was one. What waits in the outbox is `unsent`'s to find."""
     if accounts.by_id(tx, tenant, user_id, accounts.PLAIN) is None:
         return False
-    known = _identifiers(tx, tenant, user_id)
+    known = known_as(tx, tenant, user_id)
     for email in known:
         passwords.forgive(tx, tenant, email)
     ids = tx.execute(_SESSION_IDS, {"user_": user_id}).scalars().all()
@@ -95,7 +97,8 @@ def remove(tx: Connection, tenant: str, user_id: str) -> bool:
     return tx.execute(_USER, {"user_": user_id, "tenant_": tenant}).rowcount == 1
 
 
-def _identifiers(tx: Connection, tenant: str, user_id: str) -> list[str]:
+def known_as(tx: Connection, tenant: str, user_id: str) -> list[str]:
+    """Answer every address and name by which a tenant knows a user."""
     return [identifier for _, identifier in accounts.identifiers(tx, tenant, user_id)]
 
 
@@ -113,3 +116,24 @@ def _recipient(ctx: Context, payload: bytes) -> str | None:
     except Unsealable:
         return None
     return to
+
+
+async def erase(ctx: Context, user_id: str) -> bool:
+    """Remove a user with everything that is stored of it; tell whether there was one.
+
+    Audit rows stay, and name nobody: the pseudonym goes with the account.
+    """
+    happened = events.occur(ctx, events.UserDeleted(ctx.tenant.id, ctx.now(), user_id))
+    addresses = await ctx.db.read(known_as, ctx.tenant.id, user_id)
+    if not await ctx.db.write(_erase, ctx.tenant.id, user_id, happened):
+        return False
+    await unsent(ctx, addresses)
+    await events.tell(ctx, happened)
+    return True
+
+
+def _erase(tx: Connection, tenant: str, user_id: str, happened: events.Occurred) -> bool:
+    if accounts.by_id(tx, tenant, user_id, accounts.PLAIN) is None:
+        return False
+    events.write(tx, happened)
+    return remove(tx, tenant, user_id)

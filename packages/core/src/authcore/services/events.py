@@ -42,7 +42,7 @@ _log = logging.getLogger("authcore.events")
 class Event(msgspec.Struct, frozen=True):
     """Something that happened at `at`, in a tenant."""
 
-    outcome: ClassVar[Literal["success", "failure", "denied"]] = "success"
+    outcome: ClassVar[Literal["success", "failure", "denied", "open"]] = "success"
     tenant: str
     at: datetime
 
@@ -65,6 +65,7 @@ class Verified(Event, frozen=True):
 class Attempting(Event, frozen=True):
     """Somebody tries to sign in; told before anything is counted or looked up, whether there is an account or not."""
 
+    outcome: ClassVar = "open"
     email: str
 
 
@@ -278,7 +279,7 @@ class DeletionCancelled(Event, frozen=True):
 
 
 class UserDeleted(Event, frozen=True):
-    """An account and what is known of it are gone; writing it erases the user's pseudonym."""
+    """An account and what is known of it are gone: its last event, which erases its pseudonym."""
 
     user_id: str
 
@@ -320,6 +321,7 @@ EVENTS: tuple[type[Event], ...] = (
     UsernameChanged,
     Verified,
 )
+REFUSALS = ("failure", "denied")
 KEPT_ALWAYS = (RefreshReused, RememberTokenReused)
 """Thefts are written without the audit room as well, committed before the refusal (rule T6)."""
 
@@ -478,7 +480,7 @@ async def emit(ctx: Context, event: Event) -> None:
     """Write an event that no transaction decides in one of its own, then tell the listeners."""
     happened = occur(ctx, event)
     if happened.pen is not None or happened.inside:
-        await ctx.db.write(write if event.outcome == "success" else _write_refusal, happened)
+        await ctx.db.write(_write_refusal if event.outcome in REFUSALS else write, happened)
     await tell(ctx, happened)
 
 

@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
-from datetime import datetime
+from datetime import datetime, timedelta
 
 from authcore.context import Authenticated, Context
 from authcore.errors import (
+    AccountRequired,
+    AuthError,
     EmailNotVerified,
     InsufficientUserAuthentication,
     NotAuthenticated,
@@ -14,8 +16,15 @@ from authcore.errors import (
 from authcore.route import Requirement
 from authcore.services import sessions, transport
 from authcore.services.sessions import SessionSettings
+from authcore.values import Value
 
 _CHALLENGE = (("WWW-Authenticate", "Bearer"),)
+
+
+class Grace(Value, frozen=True):
+    """How long after it was made a user passes `verified=True` with an address that is not proven."""
+
+    unverified: timedelta
 
 
 async def authenticate(ctx: Context) -> Authenticated | None:
@@ -43,14 +52,44 @@ async def note_use(ctx: Context, who: Authenticated, now: datetime) -> None:
 
 def enforce(ctx: Context, who: Authenticated | None, needs: Requirement) -> Authenticated:
     """Answer who is asking if that is enough, else raise the failure that says what is missing."""
+    try:
+        return _enforce(ctx, who, needs)
+    except AuthError as error:
+        error.location = _page_instead(ctx, needs)
+        raise
+
+
+def _page_instead(ctx: Context, needs: Requirement) -> str | None:
+    """Answer where a browser that asked for a page is sent, None for all that is no page."""
+    request = ctx.request
+    if needs.redirect is None or request is None or request.method not in ("GET", "HEAD"):
+        return None
+    # A page that sends to itself would never end.
+    if request.path == needs.redirect.partition("?")[0] or not _shows_pages(request.headers.get("accept", "")):
+        return None
+    return needs.redirect
+
+
+def _shows_pages(accepts: str) -> bool:
+    return "text/html" in accepts.lower()
+
+
+def _enforce(ctx: Context, who: Authenticated | None, needs: Requirement) -> Authenticated:
     if who is None:
         raise NotAuthenticated(headers=_CHALLENGE)
-    if needs.verified and not who.user.email_verified:
+    if who.user.anonymous and not needs.anonymous:
+        raise AccountRequired()
+    if needs.verified and not (who.user.email_verified or _in_grace(ctx, who)):
         raise EmailNotVerified()
     if needs.mfa and who.session.aal < 2:
         raise InsufficientUserAuthentication(headers=_stepping_up('acr_values="aal2"'))
     _enforce_freshness(ctx, who, needs)
     return who
+
+
+def _in_grace(ctx: Context, who: Authenticated) -> bool:
+    grace = ctx.runtime.settings.get(Grace)
+    return grace is not None and ctx.now() - who.user.created_at < grace.unverified
 
 
 def _enforce_freshness(ctx: Context, who: Authenticated, needs: Requirement) -> None:

@@ -63,6 +63,12 @@ FIELDS = frozenset({"tenant", "at", "session_id", "anonymous_id"}) | _USERS | _S
 _INSERT, _INSERT_PSEUDONYM = insert(events), insert(pseudonyms)
 _PSEUDONYM = select(pseudonyms.c.pseudonym).where(pseudonyms.c.user_id == bindparam("user_"))
 _ERASE = delete(pseudonyms).where(pseudonyms.c.user_id == bindparam("user_"))
+_OF_USER = (
+    select(events.c.at, events.c.name, events.c.outcome, events.c.session_id, events.c.ip, events.c.agent)
+    .where(events.c.who == bindparam("who_"))
+    .order_by(events.c.at.desc(), events.c.id.desc())
+    .limit(1000)
+)
 _OLD = select(events.c.id).where(events.c.at < bindparam("before_")).limit(bindparam("most_"))
 _DROP = delete(events).where(events.c.id == bindparam("id_"))
 
@@ -179,6 +185,13 @@ def pseudonym_of(tx: Connection, user_id: str) -> str | None:
     """Answer a user's pseudonym, or None if no row is about it."""
     found: str | None = tx.execute(_PSEUDONYM, {"user_": user_id}).scalar_one_or_none()
     return found
+
+
+def of_user(tx: Connection, user_id: str) -> list[dict[str, Any]]:
+    """Answer what of a person stands in the rows of a user, the latest 1000, for its export."""
+    pseudonym = pseudonym_of(tx, user_id)
+    rows = tx.execute(_OF_USER, {"who_": pseudonym}).mappings().all() if pseudonym else []
+    return [dict(row) for row in rows]
 
 
 def keyed(key: bytes, tenant: str, subject: str) -> bytes:

@@ -42,10 +42,14 @@ class Limits(Value, frozen=True):
 
 
 class Hit(Value, frozen=True):
-    """One bucket to count for one account (or number, or country), or for the client's address alone."""
+    """One bucket to count for one account (or number, or country), or for the client's address alone.
+
+    `allowance` is a room's own setting, in place of the bucket's.
+    """
 
     bucket: str
     account: str = ""
+    allowance: int | None = None
 
 
 def settled(given: Any) -> Limits:
@@ -108,7 +112,7 @@ async def clear(ctx: Context, *hits: Hit) -> None:
 
 def _window(ctx: Context, hit: Hit) -> Window:
     bucket = BUCKETS[hit.bucket]
-    allowance = ctx.app.limits.chosen.get(bucket.name, bucket.allowance)
+    allowance = hit.allowance or ctx.app.limits.chosen.get(bucket.name, bucket.allowance)
     # A mail that was not sent is no mail: else whoever keeps asking would keep the owner's from being sent for ever.
     return Window(
         key(ctx, hit),

@@ -6,16 +6,18 @@ answered again and what a stranger may see is decided here (S14, S72, S76, rules
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from typing import Any
 
+from msgspec.structs import replace
 from sqlalchemy.engine import Connection
 
 from authcore.context import Context
 from authcore.errors import InvalidChallenge, field_error
 from authcore.http import Cookie
-from authcore.services import challenges, limits, outbox, tokens, transport
+from authcore.services import challenges, events, limits, outbox, tokens, transport
 from authcore.services.challenges import Attempt, Challenge, ChallengeKind, ChallengeView
+from authcore.services.events import Occurred
 from authcore.services.limits import Hit
 from authcore.services.outbox import Effect
 from authcore.services.sessions import Transport
@@ -48,16 +50,22 @@ async def start(
     payload: Any = None,
     void: bool = False,
     alone: bool = False,
+    happened: Occurred | None = None,
+    allowance: str | None = None,
 ) -> Mailed:
-    """Begin a challenge that holds no pending value, or answer the one that is open already.
+    """Begin a challenge that holds no pending value, or answer the one that is open already; raise RateLimited.
 
     Any client's repeat is the same challenge: nothing goes out inside the interval, a fresh code after it. `alone` ends
     every earlier one about the subject. `void` makes the same rows for an address without an account (rule A2).
+    `happened` is written beside each mail; tell of it if the challenge that is answered has its code. `allowance` names
+    the bucket of mails to one subject.
     """
     binding, cookies = transport.ensure_binding(ctx, via)
     open_ = await earlier(ctx, kind, subject, binding)
+    if allowance is not None and (open_ is None or challenges.may_send(open_, ctx.now())):
+        await limits.count(ctx, Hit(allowance, subject))
     if open_ is not None:
-        return Mailed(await repeat(ctx, open_, compose, binding), cookies)
+        return Mailed(await repeat(ctx, open_, compose, binding, happened), cookies)
     bindings = [binding] if binding else []
     made = challenges.draft(
         ctx,
@@ -69,8 +77,62 @@ async def start(
         void=void,
         user_id=user_id,
     )
-    await store(ctx, made, compose, alone=alone)
+    await store(ctx, made, compose, alone=alone, happened=happened)
     return Mailed(made, cookies)
+
+
+async def ask(
+    ctx: Context,
+    kind: ChallengeKind,
+    compose: Compose,
+    *,
+    subject: str,
+    recipient: str,
+    via: Transport,
+    allowances: Sequence[Hit],
+    user_id: str | None = None,
+    payload: Any = None,
+    void: bool = False,
+    happened: Occurred | None = None,
+) -> Mailed:
+    """Begin a challenge that a stranger asks for, who is told the same whatever happens (rule A2).
+
+    Past one of the `allowances` nothing is sent, the answer stays, and what was mailed before opens as long as it did
+    (S74). The latest challenge ends the earlier ones about its subject.
+    """
+    open_ = await earlier(ctx, kind, subject, _side(ctx, via))
+    waits = open_ is not None and not challenges.may_send(open_, ctx.now())
+    if not waits and not await limits.allowed(ctx, *allowances):
+        return await _withheld(ctx, kind, subject, via, open_)
+    return await start(
+        ctx,
+        kind,
+        compose,
+        subject=subject,
+        recipient=recipient,
+        via=via,
+        user_id=user_id,
+        payload=payload,
+        void=void,
+        alone=True,
+        happened=happened,
+    )
+
+
+def _side(ctx: Context, via: Transport) -> str | None:
+    # Which challenges a client may be answered again: those of browsers, or those that the id alone carries.
+    return None if via == "bearer" else transport.binding_of(ctx) or ""
+
+
+async def _withheld(ctx: Context, kind: ChallengeKind, subject: str, via: Transport, open_: Challenge | None) -> Mailed:
+    binding, cookies = transport.ensure_binding(ctx, via)
+    if open_ is None:
+        # It stands nowhere, for no address: a row would end, or hide, a link that still opens.
+        drawn = challenges.draft(ctx, kind, subject=subject, recipient=subject, payload=None, bindings=(), void=True)
+        return Mailed(replace(drawn, code=None, token=None), cookies)
+    if binding is not None:
+        open_ = await ctx.db.write(challenges.bind, open_, binding)
+    return Mailed(open_, cookies)
 
 
 async def start_pending(
@@ -132,21 +194,38 @@ def readable(ctx: Context, challenge: Challenge) -> Any:
         return None
 
 
-async def store(ctx: Context, made: Challenge, compose: Compose, *, alone: bool = False) -> None:
+async def store(
+    ctx: Context, made: Challenge, compose: Compose, *, alone: bool = False, happened: Occurred | None = None
+) -> None:
     """Write a drafted challenge with its mail."""
     key = challenges.code_digest(ctx, made.id, made.code or "")
-    await ctx.db.write(_begin, made, key, compose(ctx, made), alone)
+    await ctx.db.write(_begin, made, key, compose(ctx, made), alone, happened)
     outbox.wake(ctx)
 
 
-def _begin(tx: Connection, challenge: Challenge, key: tuple[str, bytes], mail: Effect, alone: bool) -> None:
+def _begin(
+    tx: Connection,
+    challenge: Challenge,
+    key: tuple[str, bytes],
+    mail: Effect,
+    alone: bool,
+    happened: Occurred | None,
+) -> None:
     challenges.insert_row(tx, challenge, *key)
     if alone:
         challenges.end_earlier(tx, challenge)
     outbox.enqueue(tx, mail)
+    if happened is not None:
+        events.write(tx, happened)
 
 
-async def repeat(ctx: Context, open_: Challenge, compose: Compose, binding: str | None = None) -> Challenge:
+async def repeat(
+    ctx: Context,
+    open_: Challenge,
+    compose: Compose,
+    binding: str | None = None,
+    happened: Occurred | None = None,
+) -> Challenge:
     """Answer an open challenge again: with a fresh code and link once the interval has passed (S14)."""
     if binding is not None and binding not in open_.bindings:
         open_ = await ctx.db.write(challenges.bind, open_, binding)
@@ -154,16 +233,25 @@ async def repeat(ctx: Context, open_: Challenge, compose: Compose, binding: str 
         return open_
     fresh = challenges.renewed(ctx, open_)
     key = challenges.code_digest(ctx, fresh.id, fresh.code or "")
-    if not await ctx.db.write(_again, fresh, open_.sent_at, key, compose(ctx, fresh)):
+    if not await ctx.db.write(_again, fresh, open_.sent_at, key, compose(ctx, fresh), happened):
         return open_
     outbox.wake(ctx)
     return fresh
 
 
-def _again(tx: Connection, fresh: Challenge, sent_at: Any, key: tuple[str, bytes], mail: Effect) -> bool:
+def _again(
+    tx: Connection,
+    fresh: Challenge,
+    sent_at: Any,
+    key: tuple[str, bytes],
+    mail: Effect,
+    happened: Occurred | None,
+) -> bool:
     if not challenges.send_again(tx, fresh, sent_at, *key):
         return False
     outbox.enqueue(tx, mail)
+    if happened is not None:
+        events.write(tx, happened)
     return True
 
 

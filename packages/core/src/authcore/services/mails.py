@@ -148,6 +148,7 @@ def _environment(override: str | None, own: str | None, folders: tuple[Path, ...
     # New style: what is inserted into a translated sentence is escaped, the sentence is not.
     environment.install_gettext_translations(words, newstyle=True)  # type: ignore[attr-defined]
     environment.globals.update(lang=language, _words=words)
+    environment.filters["span"] = lambda seconds: span(seconds, words)
     return environment
 
 
@@ -176,7 +177,7 @@ def _names(environment: Environment, runtime: Runtime, payload: Payload) -> dict
         "url": payload.url if isinstance(payload, MailPayload) else None,
         "valid_for": span(left, environment.globals["_words"]),  # type: ignore[arg-type]
         "minutes": max(1, round(left / 60)),
-        "data": payload.data,
+        "data": {name: _flat(value) if isinstance(value, str) else value for name, value in payload.data.items()},
     }
 
 

@@ -80,7 +80,9 @@ class MailPayload(msgspec.Struct, frozen=True, kw_only=True):
     def secrets(self) -> tuple[str | None, ...]:
         """Answer what no log may show of it."""
         fragment = (self.url or "").partition("#")[2]
-        return (self.to, self.code, self.token, self.url, fragment, self.username)
+        # A name of a letter or two would blank the whole line.
+        name = self.username if len(self.username or "") > 3 else None
+        return (self.to, self.code, self.token, self.url, fragment, name)
 
 
 class SmsPayload(msgspec.Struct, frozen=True, kw_only=True):
@@ -159,7 +161,8 @@ _LEASE = (
     .where(effects.c.id == bindparam("id_"), effects.c.next_at <= bindparam("now_"))
     .values(lease=bindparam("lease_"), next_at=bindparam("until_"), attempts=effects.c.attempts + 1)
 )
-_LEASED = select(effects).where(effects.c.lease == bindparam("lease_"))
+# In the order in which they were decided: of two codes for one mailbox the later one is the one that opens.
+_LEASED = select(effects).where(effects.c.lease == bindparam("lease_")).order_by(effects.c.created_at)
 _mine = and_(effects.c.id == bindparam("id_"), effects.c.lease == bindparam("lease_"))
 _HOLD = update(effects).where(_mine).values(next_at=bindparam("until_"))
 _DONE = update(effects).where(_mine).values(done_at=bindparam("now_"), next_at=None, lease=None, payload=None)

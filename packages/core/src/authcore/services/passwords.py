@@ -14,6 +14,8 @@ from sqlalchemy.engine import Connection
 from authcore.tables import PERSONAL, Digest, Key, UtcDateTime, metadata
 from authcore.values import Value
 
+MAX_FAILURES = 100  # consecutive; then the method rests until it is bound again, NIST SP 800-63B-4 3.2.2
+
 passwords = Table(
     "authcore_password",
     metadata,

@@ -25,7 +25,7 @@ def mail(runtime: Runtime, template: MailTemplate, language: str) -> Mail:
         code=CODE if "code" in carries else None,
         token=TOKEN if "link" in carries else None,
         url=link if "link" in carries else None,
-        expires_at=runtime.ports.clock.now() + timedelta(minutes=10),
+        expires_at=runtime.ports.clock.now() + (timedelta(days=1) if "link" in carries else timedelta(minutes=10)),
         username="Ada Lovelace" if "name" in carries else None,
         locale=language,
         data=dict(template.sample),

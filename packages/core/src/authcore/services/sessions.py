@@ -627,6 +627,12 @@ def end_by_digest(tx: Connection, tenant: str, digest: bytes, now: datetime) -> 
     return end_by_id(tx, tenant, found, now) if found else None
 
 
+def still_live(tx: Connection, tenant: str, session_id: str, now: datetime) -> bool:
+    """Lock a session and tell whether it is live, now that nobody else can end it."""
+    row = tx.execute(_LOCK_SESSION, {"id_": session_id, "tenant_": tenant}).one_or_none()
+    return row is not None and _is_live(row, now) and row.expires_at > now
+
+
 def step_up(tx: Connection, tenant: str, issued: Issued, now: datetime, epoch: int | None = None) -> bool:
     """Give a session new secrets and a new `auth_time`; the old secrets die here, the id stays (rule T7).
 

@@ -208,7 +208,7 @@ async def renew(ctx: Context, proof: Proof, client: Client | None = None) -> Sig
     if ctx.who is None:
         raise NotAuthenticated()
     now, old = ctx.now(), ctx.who.session
-    issued = _renewed(ctx, old, proof, now)
+    issued = renewed(ctx, old, proof, now)
     user = ctx.who.user
     happened = events.occur_all(
         ctx,
@@ -228,10 +228,16 @@ def _step_up(tx: Connection, tenant: str, issued: Issued, now: datetime, happene
     return True
 
 
-def _renewed(ctx: Context, old: Session, proof: Proof, now: datetime) -> Issued:
+def renewed(ctx: Context, old: Session, proof: Proof, now: datetime) -> Issued:
+    """Draw what carries a session on (rule T7); a proof of nothing leaves its authentication as old as it was."""
     total = Proof(tuple(old.amr), old.aal) + proof
     session = msgspec.structs.replace(
-        old, amr=list(total.amr), aal=total.aal, auth_time=now, last_seen_at=now, current=True
+        old,
+        amr=list(total.amr),
+        aal=total.aal,
+        auth_time=now if proof.amr else old.auth_time,
+        last_seen_at=now,
+        current=True,
     )
     ends_at = old.created_at + ctx.settings(sessions.SessionSettings).absolute_ttl
     return sessions.secrets_for(ctx, session, ends_at)
@@ -239,4 +245,5 @@ def _renewed(ctx: Context, old: Session, proof: Proof, now: datetime) -> Issued:
 
 def steps(ctx: Context) -> Sequence[SignInStep]:
     """Answer every declared step, in the order in which they are asked."""
-    return [step for feature in ctx.runtime.features for step in feature.steps]
+    declared = (step for feature in ctx.runtime.features for step in feature.steps)
+    return sorted(declared, key=lambda step: step.last)

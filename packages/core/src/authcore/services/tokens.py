@@ -5,6 +5,7 @@ from __future__ import annotations
 import hashlib
 import re
 from base64 import urlsafe_b64encode
+from secrets import token_urlsafe
 from typing import Literal
 
 from authcore.ports import Randomness
@@ -15,6 +16,11 @@ Kind = Literal["at", "st", "rt", "ch", "br", "ln", "rm"]
 SIZE = 32  # bytes
 # 43 characters carry 258 bits: only 16 last characters are canonical for 256, and no other spelling is read.
 _FORM = re.compile(r"ac1_([a-z]{2})_[A-Za-z0-9_-]{42}[AEIMQUYcgkosw048]\Z")
+
+
+def generate_magic_link_token() -> str:
+    """Answer 256 random bits as 43 characters of base64url (RFC 4648 5), for links of an application's own (S88)."""
+    return token_urlsafe(SIZE)
 
 
 def mint(random: Randomness, kind: Kind) -> str:

@@ -8,10 +8,12 @@ from datetime import datetime
 from typing import Any
 
 from authcore.context import Context
+from authcore.decode import is_storable, to_struct
 from authcore.errors import AmbiguousCredentials, field_error
 from authcore.http import Cookie
 from authcore.services import cookies, tokens
 from authcore.services.address import client_of
+from authcore.services.bodies import DeviceBody
 from authcore.services.sessions import Client, Issued, SessionSettings, Transport
 
 BINDING_TTL = 3600  # seconds; longer than any challenge of a first factor lives
@@ -25,6 +27,16 @@ def resolve(ctx: Context, asked: Transport | None) -> Transport:
             raise field_error("transport", "invalid", "This transport is not offered here.")
         return offered
     return asked or ("cookie" if _is_browser(ctx) else "bearer")
+
+
+def chosen(ctx: Context, asked: Transport | None, device_id: str | None, device_name: str | None) -> Transport:
+    """Answer the transport; refuse here what a body would not have let through: callers have forms of their own."""
+    device = {"device_id": device_id, "device_name": device_name}
+    to_struct({"transport": asked, **device}, DeviceBody)
+    for field, text in device.items():
+        if text is not None and not is_storable(text):
+            raise field_error(field, "invalid", "This field is not valid.")
+    return resolve(ctx, asked)
 
 
 def _is_browser(ctx: Context) -> bool:

@@ -13,6 +13,7 @@ from authcore.values import Value
 VERSION = 19  # RFC 9106
 _MOST_MEMORY = 2**21  # KiB: what a digest may make a worker take
 _MOST_PASSES, _MOST_LANES = 64, 64
+_MOST_WORK = 2**24  # KiB times passes: ten seconds
 _KINDS = {"d": 0, "i": 1, "id": 2}  # RFC 9106 3.2
 _SODIUM_SALT, _SODIUM_LEAST = 16, 16  # bytes of salt, and least bytes of tag, that libsodium knows
 _DIGEST = re.compile(
@@ -99,7 +100,7 @@ def parse(text: str) -> Digest | None:
     if memory < 8 * lanes or len(salt) < 8 or len(tag) < 4:
         return None
     # A digest from elsewhere must not take the memory or the minutes of everybody.
-    if memory > _MOST_MEMORY or passes > _MOST_PASSES or lanes > _MOST_LANES:
+    if memory > _MOST_MEMORY or passes > _MOST_PASSES or lanes > _MOST_LANES or memory * passes > _MOST_WORK:
         return None
     parameters = HashParameters(memory, passes, lanes, len(salt), len(tag))
     kind, version = found[1], int(found[2] or 16)

@@ -17,7 +17,7 @@ from authcore.values import Value
 
 SALT, TAG = 16, 23  # bytes
 LONGEST = 72  # bytes of a password that bcrypt looks at
-_MOST_ROUNDS = 18  # 20 s
+_MOST_ROUNDS = 17  # log2: ten seconds
 _ALPHABET = b"./ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789"
 _STANDARD = b"ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789+/"
 _TO_STANDARD, _FROM_STANDARD = bytes.maketrans(_ALPHABET, _STANDARD), bytes.maketrans(_STANDARD, _ALPHABET)
@@ -109,14 +109,14 @@ def taken(cost: Rounds, salt: str, tag: str) -> Digest | None:
 def check_installed() -> None:
     """Raise ConfigurationError where the extra is missing."""
     if find_spec("bcrypt") is None:
-        raise ConfigurationError("Auth(hashing=Bcrypt(…)) needs bcrypt: install authcore[bcrypt].")
+        raise ConfigurationError("Auth(hashing=Bcrypt(…)) needs bcrypt: pip install 'authcore[bcrypt]'.")
 
 
 @cache
 def _is_installed() -> bool:
     if find_spec("bcrypt") is not None:
         return True
-    _log.error("A digest of bcrypt opens for nobody, since bcrypt is missing: install authcore[bcrypt].")
+    _log.error("A digest of bcrypt opens for nobody, since bcrypt is missing: pip install 'authcore[bcrypt]'.")
     return False
 
 

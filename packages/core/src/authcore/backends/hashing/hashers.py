@@ -33,11 +33,12 @@ class _Hashing:
         """
         found = self._formats.read(like) if like else None
         cost = found.cost if found else self._formats.chosen
-        if cost not in self._dummies:
+        kept = self._dummies.get(cost)
+        if kept is None:
             if len(self._dummies) >= MAX_DUMMIES:
                 self._dummies.clear()
-            self._dummies[cost] = self._draw(cost)
-        return self._dummies[cost]
+            kept = self._dummies[cost] = self._draw(cost)
+        return kept
 
     def salt(self, digest: str) -> bytes:
         """Answer the salt inside an encoded digest; raise PasswordMismatch if it is not readable."""

@@ -23,7 +23,11 @@ class EmailCodeSettings(Value, frozen=True, kw_only=True):
         for name in ("required", "remember"):
             if not isinstance(getattr(self, name), bool):
                 raise ConfigurationError(f"EmailCode({name}=…) is True or False.")
-        if not isinstance(self.remember_ttl, timedelta) or not SHORTEST <= self.remember_ttl <= LONGEST:
+        if not _is_between(self.remember_ttl):
             raise ConfigurationError(
                 "EmailCode(remember_ttl=…) lies between timedelta(hours=1) and timedelta(days=365)."
             )
+
+
+def _is_between(given: object) -> bool:
+    return isinstance(given, timedelta) and SHORTEST <= given <= LONGEST

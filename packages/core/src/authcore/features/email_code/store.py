@@ -5,7 +5,6 @@ from __future__ import annotations
 from datetime import datetime, timedelta
 from typing import ClassVar
 
-from msgspec.structs import replace
 from sqlalchemy import bindparam, delete, insert, or_, select, update
 from sqlalchemy.engine import Connection
 
@@ -23,22 +22,8 @@ GRACE = timedelta(seconds=10)
 """Two tabs may present one token at a time: after so long, a token that has a successor is in two hands."""
 
 
-class Kept(Value, frozen=True):
-    """A remember token as it is stored."""
-
-    hidden: ClassVar = frozenset({"digest", "device"})
-    digest: bytes
-    tenant: str
-    user_id: str
-    epoch: int
-    transport: Transport
-    device: bytes | None
-    created_at: datetime
-    expires_at: datetime
-
-
 class Presented(Value, frozen=True):
-    """A remember token that came with a proved first factor, and whose it must be."""
+    """A remember token, and whose it is or must be."""
 
     hidden: ClassVar = frozenset({"digest", "device"})
     digest: bytes
@@ -48,6 +33,12 @@ class Presented(Value, frozen=True):
     transport: Transport
     device: bytes | None
     now: datetime
+
+
+class Passed(Value, frozen=True):
+    """The code was right; `told` holds what else became of it."""
+
+    told: tuple[Event, ...]
 
 
 class Refusal(Value, frozen=True):
@@ -71,8 +62,9 @@ _SPEND = (
     .values(spent_at=bindparam("now_"))
 )
 _BY_DIGEST = select(remembered).where(*_mine, remembered.c.digest == bindparam("digest_"))
-_REPLACED = update(remembered).where(*_mine, remembered.c.digest == bindparam("digest_"))
-_REPLACED = _REPLACED.values(replaced_at=bindparam("now_"))
+_REPLACED = (
+    update(remembered).where(*_mine, remembered.c.digest == bindparam("digest_")).values(replaced_at=bindparam("now_"))
+)
 _FORGET = delete(remembered).where(*_mine)
 _INSERT = insert(remembered)
 _LIVE = (
@@ -86,41 +78,33 @@ _LIVE = (
     )
     .order_by(remembered.c.created_at.desc(), remembered.c.digest)
 )
-_OVER = (
-    select(remembered.c.digest).where(remembered.c.expires_at < bindparam("before_")).limit(bindparam("most_"))
-)
+_OVER = select(remembered.c.digest).where(remembered.c.expires_at < bindparam("before_")).limit(bindparam("most_"))
 _CLEAN = delete(remembered).where(remembered.c.digest == bindparam("digest_"))
 
 
 @counting
-def pass_code(tx: Connection, attempt: Attempt, user_id: str, verified: Occurred) -> tuple[bool, Event | None]:
-    """Spend the code; tell whether it was right, with the event if it proved an address that nobody had proven."""
+def pass_code(tx: Connection, attempt: Attempt, user_id: str, verified: Occurred) -> Passed | None:
+    """Spend the code; answer None if it was wrong. It proves the address of a user that had not proven it."""
     if isinstance(challenges.spend(tx, attempt), Refused):
-        return False, None
+        return None
     if not accounts.mark_verified(tx, user_id, attempt.now):
-        return True, None
-    account = accounts.by_id(tx, attempt.tenant, user_id, verified_shape(verified))
-    return True, events.write(tx, verified, user=account.user) if account else None
+        return Passed(())
+    return Passed((events.write(tx, verified),))
 
 
 @counting
-def spend(tx: Connection, shown: Presented, reused: Occurred) -> Kept | Refusal:
-    """Spend a remember token, once; a second showing of one that was replaced ends all of the user's."""
+def spend(tx: Connection, shown: Presented, reused: Occurred) -> datetime | Refusal:
+    """Spend a remember token, once, and answer its end.
+
+    A token that was replaced long enough ago and is shown again is in two hands: all of the user's end.
+    """
     known = {"tenant_": shown.tenant, "user_": shown.user_id, "digest_": shown.digest}
-    more = {"epoch_": shown.epoch, "transport_": shown.transport, "device_": shown.device, "now_": shown.now}
-    won = tx.execute(_SPEND, {**known, **more}).rowcount == 1
+    bound = {"epoch_": shown.epoch, "transport_": shown.transport, "device_": shown.device, "now_": shown.now}
+    won = tx.execute(_SPEND, {**known, **bound}).rowcount == 1
     row = tx.execute(_BY_DIGEST, known).one_or_none()
-    if row is not None and won:
-        return Kept(
-            row.digest,
-            row.tenant,
-            row.user_id,
-            row.epoch,
-            row.transport,
-            row.device,
-            row.created_at,
-            row.expires_at,
-        )
+    if won and row is not None:
+        expires_at: datetime = row.expires_at
+        return expires_at
     if row is None or row.replaced_at is None or shown.now - row.replaced_at <= GRACE:
         return Refusal()
     tx.execute(_FORGET, {"tenant_": shown.tenant, "user_": shown.user_id})
@@ -128,11 +112,11 @@ def spend(tx: Connection, shown: Presented, reused: Occurred) -> Kept | Refusal:
     return Refusal(reused=True)
 
 
-def keep(tx: Connection, made: Kept, spent: bytes | None, now: datetime) -> None:
+def keep(tx: Connection, made: Presented, expires_at: datetime, spent: bytes | None) -> None:
     """Store a token, and note that it replaces the one that was `spent` for it."""
     if spent is not None:
         known = {"tenant_": made.tenant, "user_": made.user_id, "digest_": spent}
-        tx.execute(_REPLACED, {**known, "now_": now})
+        tx.execute(_REPLACED, {**known, "now_": made.now})
     tx.execute(
         _INSERT,
         {
@@ -142,8 +126,8 @@ def keep(tx: Connection, made: Kept, spent: bytes | None, now: datetime) -> None
             "epoch": made.epoch,
             "transport": made.transport,
             "device": made.device,
-            "created_at": made.created_at,
-            "expires_at": made.expires_at,
+            "created_at": made.now,
+            "expires_at": expires_at,
             "spent_at": None,
             "replaced_at": None,
         },

@@ -15,11 +15,11 @@ remembered = Table(
     Column("epoch", Integer, nullable=False),
     Column("transport", Key(8), nullable=False),
     Column("device", Digest, nullable=True),
-    Column("created_at", UtcDateTime, nullable=False),
-    Column("expires_at", UtcDateTime, nullable=False, index=True),
+    Column("created_at", UtcDateTime, nullable=False, info=PERSONAL),
+    Column("expires_at", UtcDateTime, nullable=False, index=True, info=PERSONAL),
     Column("spent_at", UtcDateTime, nullable=True),
     Column("replaced_at", UtcDateTime, nullable=True),
 )
-"""`created_at` and `expires_at` are those of the first in a row of tokens, each of which replaced the one before.
-`device` is the SHA-256 of the `device_id` that the token was given to. One of an older `epoch` than its user's is over.
-`spent_at` is when it spared a code, `replaced_at` when its successor was handed out."""
+"""`expires_at` is that of the first in a row of tokens, each of which replaced the one before; `spent_at` is when it
+spared a code, `replaced_at` when its successor was handed out. `device` is the SHA-256 of the `device_id` that it was
+given to. One of an older `epoch` than its user's is over."""

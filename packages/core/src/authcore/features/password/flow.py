@@ -6,7 +6,7 @@ from collections.abc import Mapping
 from typing import Any
 
 from authcore.context import Context
-from authcore.decode import is_storable, to_struct
+from authcore.decode import is_storable
 from authcore.errors import (
     InvalidChallenge,
     InvalidCredentials,
@@ -16,8 +16,7 @@ from authcore.errors import (
 )
 from authcore.features.password import decoys, guesses, mails, store, unlocking
 from authcore.features.password.errors import AccountExists
-from authcore.features.password.schemas import DeviceBody
-from authcore.features.password.settings import MAX_FAILURES, PasswordSettings
+from authcore.features.password.settings import PasswordSettings
 from authcore.ports import PasswordMatch, PasswordMismatch
 from authcore.services import (
     accounts,
@@ -33,7 +32,7 @@ from authcore.services import (
 from authcore.services import password_policy as policy
 from authcore.services import sign_in as pipeline
 from authcore.services import transport as ways
-from authcore.services.accounts import Account
+from authcore.services.accounts import Account, User
 from authcore.services.admission import Candidate
 from authcore.services.limits import Hit
 from authcore.services.password_policy import MOST_LENGTH, PasswordPolicy
@@ -67,15 +66,15 @@ async def sign_up(
     raised (rule A2).
     Raises InvalidFields, PasswordDisabled, SignUpClosed, RateLimited, Overloaded.
     """
-    settings = _enabled(ctx)
+    settings = enabled(ctx)
     own = user_fields.checked(dict(fields or {}), ctx.app.user, editable=False)
     address, name = accounts.canonical_email(email), _display_name(display_name)
-    clean = policy.accept(ctx, password, email=address)
-    if password_confirmation is not None and password_confirmation != password:
-        raise field_error("password_confirmation", "mismatch", "The passwords do not match.")
-    via = _transport(ctx, transport, device_id, device_name)
+    policy.accept(ctx, password, email=address)
+    confirm(password, password_confirmation)
+    via = ways.chosen(ctx, transport, device_id, device_name)
     await limits.count(ctx, Hit("sign_up.address"), Hit("sign_up.account", address), Hit("hash.share"))
     await admission.admit(ctx, Candidate("sign_up", ctx.tenant.id, address, display_name=name))
+    clean = await policy.accepted(ctx, password, email=address, field="password")
     profile = {"display_name": name, "fields": own}
     if settings.require_code:
         return await _pend(ctx, address, clean, profile, via)
@@ -143,8 +142,8 @@ async def verify_sign_up(
 
     A wrong code counts; unknown, expired, used and wrong are one answer.
     """
-    settings = _enabled(ctx)
-    via = _transport(ctx, transport, device_id, device_name)
+    settings = enabled(ctx)
+    via = ways.chosen(ctx, transport, device_id, device_name)
     attempt = await challenges.attempt(ctx, settings.sign_up, challenge_id, code, binding=_binding(ctx))
     pending = await ctx.db.read(challenges.find, ctx.tenant.id, settings.sign_up, challenge_id)
     if pending is None:
@@ -180,7 +179,7 @@ async def resend_sign_up(ctx: Context, *, challenge_id: str) -> ChallengeRequire
     """Mail a fresh code under the same id, once the interval has passed; raise InvalidChallenge,
     PasswordDisabled, RateLimited.
     """
-    again = await mailed.resend(ctx, _enabled(ctx).sign_up, mails.code, challenge_id, allowance="sign_up.account")
+    again = await mailed.resend(ctx, enabled(ctx).sign_up, mails.code, challenge_id, allowance="sign_up.account")
     return ChallengeRequired(again.view(ctx))
 
 
@@ -195,19 +194,29 @@ async def sign_in(
     transport: Transport | None = None,
     device_id: str | None = None,
     device_name: str | None = None,
+    remember_token: str | None = None,
 ) -> Outcome:
     """Check a password and enter the pipeline; raise InvalidCredentials, PasswordDisabled, RateLimited, Overloaded.
 
-    Unknown address, wrong password, disabled and resting accounts are one answer, at one cost.
+    Unknown address, wrong password, disabled and resting accounts are one answer, at one cost. A `remember_token`
+    spares a step of the pipeline; one that is not this account's is ignored (S12).
     """
-    _enabled(ctx)
-    via = _transport(ctx, transport, device_id, device_name)
+    enabled(ctx)
+    via = ways.chosen(ctx, transport, device_id, device_name)
     address = accounts.canonical_email(email)
     await events.emit(ctx, events.Attempting(ctx.tenant.id, ctx.now(), address))
     await guesses.begin(ctx, address)
     account = await _checked(ctx, address, password)
     await guesses.forgive(ctx, address)
-    return await pipeline.complete(ctx, account, PASSWORD, via=via, device_id=device_id, device_name=device_name)
+    return await pipeline.complete(
+        ctx,
+        account,
+        PASSWORD,
+        via=via,
+        device_id=device_id,
+        device_name=device_name,
+        remember_token=remember_token,
+    )
 
 
 async def _checked(ctx: Context, email: str, password: str) -> Account:
@@ -215,8 +224,8 @@ async def _checked(ctx: Context, email: str, password: str) -> Account:
     decoy = await decoys.choose(ctx, email)
     found = await ctx.db.read(store.credential, ctx.tenant.id, email, ctx.app.user)
     match = await _verify(ctx, found.digest, decoy, password)
-    rests = found.failures >= MAX_FAILURES or found.account is None or found.account.disabled
-    if match is None or rests or found.account is None:
+    rests = found.failures >= passwords.MAX_FAILURES or found.must_change == "compromised"
+    if match is None or rests or found.account is None or found.account.disabled:
         owned = found.account is not None
         await ctx.db.write(store.count_failure, ctx.tenant.id, email, ctx.now(), owned=owned)
         await unlocking.offer(ctx, email, found)
@@ -243,24 +252,43 @@ async def _verify(ctx: Context, digest: str | None, decoy: str, password: str) -
 
 async def prove(ctx: Context, password: str) -> Proof:
     """Prove again, by password, who is signed in; raise InvalidCredentials, counted as at sign-in."""
-    _enabled(ctx)
+    enabled(ctx)
     if ctx.who is None or ctx.who.user.email is None:
         raise NotAuthenticated()
-    await guesses.begin(ctx, ctx.who.user.email)
-    account = await _checked(ctx, ctx.who.user.email, password)
-    if account.user.id != ctx.who.user.id:
-        raise InvalidCredentials()
-    await guesses.forgive(ctx, ctx.who.user.email)
+    await proved(ctx, ctx.who.user, password)
     return PASSWORD
+
+
+async def proved(ctx: Context, user: User, password: str) -> Account:
+    """Answer the account of a user whose password this is; raise InvalidCredentials, counted as at sign-in."""
+    email = user.email or user.id
+    await guesses.begin(ctx, email)
+    account = await _checked(ctx, email, password)
+    if account.user.id != user.id:
+        raise InvalidCredentials()
+    await guesses.forgive(ctx, email)
+    return account
+
+
+async def known(ctx: Context, user_id: str) -> Account | None:
+    """Answer a tenant's account by an id of any making."""
+    return await ctx.db.read(accounts.by_id, ctx.tenant.id, user_id, ctx.app.user) if is_storable(user_id) else None
 
 
 # --- what they share ---
 
 
-def _enabled(ctx: Context) -> PasswordSettings:
+def enabled(ctx: Context) -> PasswordSettings:
+    """Answer the room's settings; raise PasswordDisabled where passwords are not used (S8)."""
     if not ctx.settings(PasswordPolicy).enabled:
         raise PasswordDisabled()
     return ctx.settings(PasswordSettings)
+
+
+def confirm(password: str, confirmation: str | None) -> None:
+    """Raise InvalidFields if a password was typed twice, and not alike."""
+    if confirmation is not None and confirmation != password:
+        raise field_error("password_confirmation", "mismatch", "The passwords do not match.")
 
 
 def _display_name(given: str | None) -> str | None:
@@ -268,16 +296,6 @@ def _display_name(given: str | None) -> str | None:
     if name is not None and (len(name) > 200 or not name.isprintable()):
         raise field_error("display_name", "invalid", "This is no name that can be shown.")
     return name or None
-
-
-def _transport(ctx: Context, asked: Transport | None, device_id: str | None, device_name: str | None) -> Transport:
-    """Answer the transport; refuse here what a body would not have let through: callers have forms of their own."""
-    device = {"device_id": device_id, "device_name": device_name}
-    to_struct({"transport": asked, **device}, DeviceBody)
-    for field, text in device.items():
-        if text is not None and not is_storable(text):
-            raise field_error(field, "invalid", "This field is not valid.")
-    return ways.resolve(ctx, asked)
 
 
 def _binding(ctx: Context) -> str | None:

@@ -9,14 +9,12 @@ from authcore.context import Context
 from authcore.errors import RateLimited
 from authcore.features.password.settings import PasswordSettings
 from authcore.ports import Count
-from authcore.services import events, limits, pauses, places
+from authcore.services import events, limits, pauses
 from authcore.services.address import client_of
 from authcore.services.limits import Hit
 
 _HERE, _IN_A_ROW, _ACCOUNT = "sign_in.account_address", "sign_in_row.account_address", "sign_in.account"
-_KNOWN = "sign_in_known.account_address"
-_STRANGERS = frozenset({_ACCOUNT, "hash.share"})
-"""What strangers can fill: it refuses nobody who comes from where the account had a session."""
+_FIRST, _BUDGET = "sign_in_first.account_address", "hash.share"
 
 
 async def begin(ctx: Context, email: str) -> None:
@@ -41,21 +39,25 @@ async def forgive(ctx: Context, email: str) -> None:
 
 async def _begin(ctx: Context, email: str) -> None:
     locked = await pauses.left(ctx, _lock(ctx, email)) if ctx.settings(PasswordSettings).lockout else 0
-    hits = [Hit(name, email) for name in (_HERE, _IN_A_ROW, _ACCOUNT, "sign_in.address", "hash.share")]
+    hits = [Hit(name, email) for name in (_HERE, _IN_A_ROW, _ACCOUNT, _FIRST, "sign_in.address", _BUDGET)]
     tallies = dict(zip((hit.bucket for hit in hits), await limits.tally(ctx, *hits), strict=True))
     past = tallies.pop(_IN_A_ROW).past
     over = {name: tally.wait for name, tally in tallies.items() if tally.wait}
-    limits.refuse(await _without_strangers(ctx, email, over), at_least=locked)
+    limits.refuse(_without_strangers(ctx, email, over), at_least=locked)
     await _slow_down(ctx, email, past)
     await _lock_out(ctx, email)
 
 
-async def _without_strangers(ctx: Context, email: str, over: dict[str, int]) -> dict[str, int]:
-    """Answer what refuses this client: one that is known has a bucket of its own in place of those of strangers."""
-    if not _STRANGERS & over.keys() or not await places.is_known(ctx, email):
-        return over
-    own = {name: wait for name, wait in over.items() if name not in _STRANGERS}
-    return own | await limits.counted(ctx, Hit(_KNOWN, email))
+def _without_strangers(ctx: Context, email: str, over: dict[str, int]) -> dict[str, int]:
+    """Answer what refuses this client, of what strangers can fill.
+
+    It asks nothing that only an account that exists could answer, such as where its sessions were (rule A2).
+    """
+    own = ctx.who is not None and email in (ctx.who.user.email, ctx.who.user.id)
+    spared = {_BUDGET} if own else set()
+    if own or not over.keys() >= {_ACCOUNT, _FIRST}:
+        spared |= {_ACCOUNT, _FIRST}
+    return {name: wait for name, wait in over.items() if name not in spared}
 
 
 async def _slow_down(ctx: Context, email: str, past: int) -> None:

@@ -37,3 +37,11 @@ def unlock(ctx: Context, challenge: Challenge) -> Effect:
 def welcome(ctx: Context, email: str) -> Effect:
     """Answer the mail that follows a sign-up without a code (S2)."""
     return outbox.mail(ctx, MailPayload(kind="sign_up_welcome", to=email))
+
+
+def change(ctx: Context, challenge: Challenge) -> Effect:
+    """Answer the mail with the code that lets a pending password take the place of the one before (S70)."""
+    payload = MailPayload(
+        kind="password_change", to=challenge.recipient, code=challenge.code, expires_at=challenge.expires_at
+    )
+    return outbox.mail(ctx, payload)

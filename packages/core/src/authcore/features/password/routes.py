@@ -4,28 +4,44 @@ from __future__ import annotations
 
 from authcore.context import Context
 from authcore.errors import (
+    AmbiguousCredentials,
     InvalidChallenge,
     InvalidCredentials,
     Overloaded,
     PasswordDisabled,
     RateLimited,
+    ReauthenticationRequired,
     SignUpClosed,
 )
-from authcore.features.password import flow, unlocking
-from authcore.features.password.errors import AccountExists
+from authcore.features.password import changing, flow, judging, renewing, unlocking
+from authcore.features.password.changing import PasswordUpdate
+from authcore.features.password.errors import (
+    AccountExists,
+    AddressMissing,
+    PasswordExists,
+    PasswordMissing,
+    PasswordTooYoung,
+)
 from authcore.features.password.schemas import (
     Anything,
+    ChangePassword,
+    NewPassword,
+    PasswordUpdatedBody,
+    PolicyBody,
     ResendSignUp,
+    SetPassword,
     SignIn,
     SignUp,
     Unlock,
     UnlockedBody,
+    VerifyPasswordChange,
     VerifySignUp,
 )
-from authcore.route import Answer, Route
-from authcore.services import pages
-from authcore.services.answers import ChallengeRequiredBody, SignedInBody, answer
+from authcore.route import FRESH, SIGNED_IN, Answer, Empty, Route
+from authcore.services import pages, transport
+from authcore.services.answers import ChallengeRequiredBody, SignedInBody, answer, challenge_answer
 from authcore.services.pages import Landing, NeedsConfirm
+from authcore.services.sign_in import ChallengeRequired
 from authcore.services.user_fields import given
 
 
@@ -72,8 +88,57 @@ async def sign_in(ctx: Context, body: SignIn) -> Answer:
         transport=body.transport,
         device_id=body.device_id,
         device_name=body.device_name,
+        remember_token=body.remember_token,
     )
     return answer(ctx, outcome)
+
+
+async def new_password(ctx: Context, body: NewPassword) -> Answer:
+    """Go on with a sign-in that asked for another password."""
+    outcome = await renewing.answer_new_password(
+        ctx,
+        challenge_id=body.challenge_id,
+        new_password=body.new_password,
+        password_confirmation=body.password_confirmation,
+    )
+    return answer(ctx, outcome)
+
+
+async def change(ctx: Context, body: ChangePassword) -> Answer:
+    """Replace one's password."""
+    outcome = await changing.update_password(
+        ctx,
+        current_password=body.current_password,
+        new_password=body.new_password,
+        password_confirmation=body.password_confirmation,
+    )
+    return challenge_answer(outcome) if isinstance(outcome, ChallengeRequired) else _updated(ctx, outcome)
+
+
+async def verify_change(ctx: Context, body: VerifyPasswordChange) -> Answer:
+    """Let a pending password take effect."""
+    return _updated(ctx, await changing.verify_password_change(ctx, challenge_id=body.challenge_id, code=body.code))
+
+
+async def set_first(ctx: Context, body: SetPassword) -> Answer:
+    """Set a first password."""
+    return _updated(
+        ctx,
+        await changing.set_password(
+            ctx, new_password=body.new_password, password_confirmation=body.password_confirmation
+        ),
+    )
+
+
+def _updated(ctx: Context, outcome: PasswordUpdate) -> Answer:
+    fields = transport.token_fields(outcome.issued, ctx.now())
+    body = PasswordUpdatedBody(updated_at=outcome.updated_at, user=outcome.user, session=outcome.session, **fields)
+    return Answer(200, body, outcome.cookies)
+
+
+async def policy(ctx: Context, _body: Empty) -> Answer:
+    """Answer what a password must be."""
+    return Answer(200, await judging.policy(ctx))
 
 
 async def unlock(ctx: Context, body: Unlock) -> Answer:
@@ -137,7 +202,67 @@ ROUTES = (
         body=SignIn,
         answers={200: SignedInBody, 202: ChallengeRequiredBody},
         mints=True,
-        raises=(PasswordDisabled, InvalidCredentials, RateLimited, Overloaded),
+        raises=(PasswordDisabled, AmbiguousCredentials, InvalidCredentials, RateLimited, Overloaded),
+        tag="password",
+    ),
+    Route(
+        method="POST",
+        path="/sign-in/new-password",
+        handler=new_password,
+        summary="Replace a password that must be changed, and go on signing in",
+        body=NewPassword,
+        answers={200: SignedInBody, 202: ChallengeRequiredBody},
+        mints=True,
+        raises=(PasswordDisabled, InvalidChallenge, InvalidCredentials, RateLimited, Overloaded),
+        tag="password",
+    ),
+    Route(
+        method="GET",
+        path="/password/policy",
+        handler=policy,
+        summary="See what a password must be",
+        answers={200: PolicyBody},
+        tag="password",
+    ),
+    Route(
+        method="POST",
+        path="/password/change",
+        handler=change,
+        summary="Replace one's password",
+        body=ChangePassword,
+        answers={200: PasswordUpdatedBody, 202: ChallengeRequiredBody},
+        needs=SIGNED_IN,
+        raises=(
+            PasswordDisabled,
+            InvalidCredentials,
+            ReauthenticationRequired,
+            PasswordMissing,
+            PasswordTooYoung,
+            RateLimited,
+            Overloaded,
+        ),
+        tag="password",
+    ),
+    Route(
+        method="POST",
+        path="/password/change/verify",
+        handler=verify_change,
+        summary="Let a pending password take effect by the mailed code",
+        body=VerifyPasswordChange,
+        answers={200: PasswordUpdatedBody},
+        needs=SIGNED_IN,
+        raises=(PasswordDisabled, InvalidChallenge, RateLimited),
+        tag="password",
+    ),
+    Route(
+        method="POST",
+        path="/password/set",
+        handler=set_first,
+        summary="Set the first password of an account that has none",
+        body=SetPassword,
+        answers={200: PasswordUpdatedBody},
+        needs=FRESH,
+        raises=(PasswordDisabled, PasswordExists, AddressMissing, RateLimited, Overloaded),
         tag="password",
     ),
     Route(
@@ -168,16 +293,15 @@ async def refuse(_ctx: Context, _body: Anything) -> Answer:
 
 _PATHS = (
     *(route.path for route in ROUTES if route.method == "POST"),
-    "/password/change",
-    "/password/change/verify",
-    "/password/set",
     "/password/reset",
     "/password/reset/check",
     "/password/reset/complete",
 )
-DISABLED = tuple(
-    Route(
-        method="POST",
+
+
+def _refusing(method: str, path: str) -> Route:
+    return Route(
+        method=method,
         path=path,
         handler=refuse,
         summary="Passwords are not used here",
@@ -187,5 +311,6 @@ DISABLED = tuple(
         raises=(PasswordDisabled,),
         tag="password",
     )
-    for path in _PATHS
-)
+
+
+DISABLED = (*(_refusing("POST", path) for path in _PATHS), _refusing("GET", "/password/policy"))

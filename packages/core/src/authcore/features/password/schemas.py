@@ -2,30 +2,16 @@
 
 from __future__ import annotations
 
+from datetime import datetime
 from typing import Annotated, Literal
 
 import msgspec
-from msgspec import Meta
+from msgspec import UNSET, Meta, UnsetType
 
 from authcore.route import Private
-
-Email = Annotated[str, Meta(min_length=1, max_length=320)]
-PasswordText = Annotated[str, Meta(min_length=1, max_length=256)]
-ShortText = Annotated[str, Meta(min_length=1, max_length=200)]
-ChallengeId = Annotated[str, Meta(min_length=1, max_length=200)]
-Code = Annotated[str, Meta(min_length=1, max_length=32)]
-
-
-class Body(Private, frozen=True, kw_only=True, forbid_unknown_fields=True):
-    """A body that refuses unknown fields (rule R2)."""
-
-
-class DeviceBody(Body, frozen=True, kw_only=True):
-    """What every route that makes a session may be told."""
-
-    transport: Literal["cookie", "bearer"] | None = None
-    device_id: ShortText | None = None
-    device_name: ShortText | None = None
+from authcore.services.accounts import User
+from authcore.services.bodies import Body, ChallengeId, Code, DeviceBody, Email, PasswordText, ShortText
+from authcore.services.sessions import Session
 
 
 class SignUp(DeviceBody, frozen=True, kw_only=True):
@@ -55,6 +41,61 @@ class SignIn(DeviceBody, frozen=True, kw_only=True):
 
     email: Email
     password: PasswordText
+    remember_token: Annotated[str, Meta(min_length=1, max_length=200)] | None = None
+
+
+class NewPassword(Body, frozen=True, kw_only=True):
+    """Answer a sign-in that asks for another password."""
+
+    challenge_id: ChallengeId
+    new_password: PasswordText
+    password_confirmation: PasswordText | None = None
+
+
+class ChangePassword(Body, frozen=True, kw_only=True):
+    """Replace one's password."""
+
+    current_password: PasswordText | None = None
+    new_password: PasswordText
+    password_confirmation: PasswordText | None = None
+
+
+class VerifyPasswordChange(Body, frozen=True, kw_only=True):
+    """Answer the code of a change."""
+
+    challenge_id: ChallengeId
+    code: Code
+
+
+class SetPassword(Body, frozen=True, kw_only=True):
+    """Set a first password."""
+
+    new_password: PasswordText
+    password_confirmation: PasswordText | None = None
+
+
+class PasswordUpdatedBody(Private, frozen=True, kw_only=True):
+    """The password is another; the token fields stand there under bearer only."""
+
+    updated_at: datetime
+    user: User
+    session: Session
+    access_token: str | UnsetType = UNSET
+    token_type: Literal["Bearer"] | UnsetType = UNSET
+    expires_in: int | UnsetType = UNSET
+    refresh_token: str | UnsetType = UNSET
+    refresh_expires_in: int | UnsetType = UNSET
+
+
+class PolicyBody(msgspec.Struct, frozen=True, kw_only=True):
+    """What a password must be, in numbers. Common, personal and breached ones are refused as well."""
+
+    min_length: int
+    max_length: int
+    require_lowercase: bool
+    require_uppercase: bool
+    require_number: bool
+    require_symbol: bool
 
 
 class Unlock(Body, frozen=True, kw_only=True):

@@ -10,13 +10,21 @@ from sqlalchemy import bindparam, case, delete, insert, select, update
 from sqlalchemy.engine import Connection
 from sqlalchemy.exc import IntegrityError
 
-from authcore.features.password.settings import MAX_FAILURES
 from authcore.ports import counting
-from authcore.services import accounts, challenges, events, outbox
+from authcore.services import accounts, challenges, credentials, events, outbox, sessions
 from authcore.services.accounts import ACCOUNT_COLUMNS, EMAIL_PASSWORD, Account, NewUser, UserShape, identities, users
 from authcore.services.challenges import Attempt, Refused, Spent
 from authcore.services.events import Occurred
-from authcore.services.passwords import attempt_key, attempts, forgive, insert_first, passwords
+from authcore.services.passwords import (
+    MAX_FAILURES,
+    attempt_key,
+    attempts,
+    digest_of,
+    forgive,
+    insert_first,
+    passwords,
+)
+from authcore.services.sessions import Issued
 from authcore.tables import UtcDateTime
 from authcore.values import Value
 
@@ -156,3 +164,68 @@ def verify(tx: Connection, attempt: Attempt, new: NewUser, digest: str, happened
             return False
         case Spent():
             return register(tx, new, digest, None, happened)
+
+
+class Binding(Value, frozen=True):
+    """A password that takes the place of another, drawn before the transaction.
+
+    `epoch` is the user's when it was proven who asks; `issued` carries on the session that asked, if one did.
+    """
+
+    hidden: ClassVar = frozenset({"digest"})
+    tenant: str
+    user_id: str
+    digest: str
+    now: datetime
+    keep: int
+    epoch: int | None
+    issued: Issued | None = None
+
+
+def change(tx: Connection, made: Binding, happened: Occurred) -> bool:
+    """Replace the password; tell whether what allowed it still holds."""
+    if not _holds(tx, made):
+        return False
+    _bind(tx, made)
+    events.write(tx, happened)
+    return True
+
+
+@counting
+def change_by_code(tx: Connection, attempt: Attempt, made: Binding, happened: Occurred) -> bool:
+    """Spend the code and replace the password by the pending one; tell whether both were done."""
+    if not _holds(tx, made) or isinstance(challenges.spend(tx, attempt), Refused):
+        return False
+    _bind(tx, made)
+    events.write(tx, happened)
+    return True
+
+
+@counting
+def renew(tx: Connection, attempt: Attempt, made: Binding, happened: Occurred) -> int | None:
+    """Spend the challenge and replace the password; answer the epoch under which the sign-in goes on, or None."""
+    if not _holds(tx, made) or isinstance(challenges.spend(tx, attempt), Refused):
+        return None
+    epoch = _bind(tx, made)
+    events.write(tx, happened)
+    return epoch
+
+
+def set_first(tx: Connection, made: Binding, happened: Occurred) -> bool:
+    """Store a first password; tell whether there was none and what allowed it still holds."""
+    return digest_of(tx, made.user_id) is None and change(tx, made, happened)
+
+
+def _holds(tx: Connection, made: Binding) -> bool:
+    """Lock the user and tell whether nothing changed since (rule T9): of two changes at once, one comes too late."""
+    epoch = credentials.lock(tx, made.user_id)
+    if epoch is None or made.epoch not in (None, epoch):
+        return False
+    return made.issued is None or sessions.still_live(tx, made.tenant, made.issued.session.id, made.now)
+
+
+def _bind(tx: Connection, made: Binding) -> int:
+    epoch = credentials.bind_password(tx, made.tenant, made.user_id, made.digest, made.now, keep=made.keep)
+    if made.issued is not None:
+        sessions.step_up(tx, made.tenant, made.issued, made.now, epoch)
+    return epoch

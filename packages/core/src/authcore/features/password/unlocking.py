@@ -7,11 +7,11 @@ from datetime import timedelta
 from authcore.context import Context
 from authcore.errors import InvalidChallenge
 from authcore.features.password import mails, store
-from authcore.features.password.settings import MAX_FAILURES
 from authcore.features.password.store import Credential
 from authcore.services import accounts, challenges, events, limits, mailed
 from authcore.services.challenges import ChallengeKind
 from authcore.services.limits import Hit
+from authcore.services.passwords import MAX_FAILURES
 
 UNLOCK = ChallengeKind(
     purpose="unlock",

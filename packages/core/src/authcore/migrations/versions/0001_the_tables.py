@@ -106,6 +106,17 @@ def upgrade() -> None:
     )
     op.create_index(op.f("ix_authcore_identity_user_id"), "authcore_identity", ["user_id"], unique=False)
     op.create_table(
+        "authcore_known_device",
+        sa.Column("user_id", Key(length=255), nullable=False),
+        sa.Column("digest", Blob(length=32), nullable=False),
+        sa.Column("first_seen_at", UtcDateTime(), nullable=False),
+        sa.Column("last_seen_at", UtcDateTime(), nullable=False),
+        sa.PrimaryKeyConstraint("user_id", "digest", name=op.f("pk_authcore_known_device")),
+    )
+    op.create_index(
+        op.f("ix_authcore_known_device_last_seen_at"), "authcore_known_device", ["last_seen_at"], unique=False
+    )
+    op.create_table(
         "authcore_kv",
         sa.Column("key", Key(length=255), nullable=False),
         sa.Column("value", Blob(), nullable=True),
@@ -154,6 +165,22 @@ def upgrade() -> None:
     op.create_index(op.f("ix_authcore_refresh_expires_at"), "authcore_refresh", ["expires_at"], unique=False)
     op.create_index(op.f("ix_authcore_refresh_next_digest"), "authcore_refresh", ["next_digest"], unique=False)
     op.create_index(op.f("ix_authcore_refresh_session_id"), "authcore_refresh", ["session_id"], unique=False)
+    op.create_table(
+        "authcore_remember",
+        sa.Column("digest", Blob(length=32), nullable=False),
+        sa.Column("tenant", Key(length=64), nullable=False),
+        sa.Column("user_id", Key(length=255), nullable=False),
+        sa.Column("epoch", sa.Integer(), nullable=False),
+        sa.Column("transport", Key(length=8), nullable=False),
+        sa.Column("device", Blob(length=32), nullable=True),
+        sa.Column("created_at", UtcDateTime(), nullable=False),
+        sa.Column("expires_at", UtcDateTime(), nullable=False),
+        sa.Column("spent_at", UtcDateTime(), nullable=True),
+        sa.Column("replaced_at", UtcDateTime(), nullable=True),
+        sa.PrimaryKeyConstraint("digest", name=op.f("pk_authcore_remember")),
+    )
+    op.create_index(op.f("ix_authcore_remember_expires_at"), "authcore_remember", ["expires_at"], unique=False)
+    op.create_index(op.f("ix_authcore_remember_user_id"), "authcore_remember", ["user_id"], unique=False)
     op.create_table(
         "authcore_session",
         sa.Column("id", Key(length=64), nullable=False),
@@ -206,6 +233,9 @@ def downgrade() -> None:
     op.drop_index(op.f("ix_authcore_session_user_id"), table_name="authcore_session")
     op.drop_index(op.f("ix_authcore_session_ends_at"), table_name="authcore_session")
     op.drop_table("authcore_session")
+    op.drop_index(op.f("ix_authcore_remember_user_id"), table_name="authcore_remember")
+    op.drop_index(op.f("ix_authcore_remember_expires_at"), table_name="authcore_remember")
+    op.drop_table("authcore_remember")
     op.drop_index(op.f("ix_authcore_refresh_session_id"), table_name="authcore_refresh")
     op.drop_index(op.f("ix_authcore_refresh_next_digest"), table_name="authcore_refresh")
     op.drop_index(op.f("ix_authcore_refresh_expires_at"), table_name="authcore_refresh")
@@ -215,6 +245,8 @@ def downgrade() -> None:
     op.drop_table("authcore_password")
     op.drop_index(op.f("ix_authcore_kv_expires_at"), table_name="authcore_kv")
     op.drop_table("authcore_kv")
+    op.drop_index(op.f("ix_authcore_known_device_last_seen_at"), table_name="authcore_known_device")
+    op.drop_table("authcore_known_device")
     op.drop_index(op.f("ix_authcore_identity_user_id"), table_name="authcore_identity")
     op.drop_table("authcore_identity")
     op.drop_index(op.f("ix_authcore_event_who"), table_name="authcore_event")

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import base64
 import re
 from typing import ClassVar
 
@@ -27,7 +26,7 @@ class Firebase(Value, frozen=True):
     def check(self) -> None:
         """Raise ConfigurationError for what are no such parameters."""
         for name in ("signer_key", "salt_separator"):
-            if not _is_base64(getattr(self, name)):
+            if not _is_base64(getattr(self, name)) or not self.signer_key:
                 raise ConfigurationError(f"Firebase({name}=…) is base64, as the project's console shows it.")
         numbers = (self.rounds, self.memory_cost)
         if not all(type(each) is int and 1 <= each <= 32 for each in numbers) or not self._is_bearable():
@@ -83,7 +82,10 @@ def _standard(text: str) -> str:
 
 
 def _is_base64(text: object) -> bool:
+    if not isinstance(text, str):
+        return False
     try:
-        return isinstance(text, str) and len(base64.b64encode(from_base64(_standard(text)))) > 0
+        from_base64(_standard(text))
     except ValueError:
         return False
+    return True

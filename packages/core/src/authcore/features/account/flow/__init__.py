@@ -1,0 +1,1 @@
+"""The room's flows, by what they are about."""

@@ -1,0 +1,1 @@
+"""What happens inside transactions, by what it is about."""
