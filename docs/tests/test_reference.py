@@ -23,6 +23,8 @@ tenants.create_tables()
 health = tenants.blocking_core().dispatch(Request("GET", "/health", headers={"host": "shop.localhost:8000"}))
 assert health.status == 200
 tenants.dispose()
+company.dispose()
+members.dispose()
 auth.dispose()
 """
 

@@ -6,8 +6,9 @@ By itself, in `examples/`: `python -m django migrate --settings django_app.setti
 import os
 
 from demo.mails import Mailbox
+from demo.rooms import rooms
 
-from authcore import Password
+from authcore import Brand
 
 DEBUG = True  # a demo on loopback
 SECRET_KEY = "for development alone: authcore keeps a secret of its own"
@@ -30,6 +31,8 @@ AUTHCORE = {
     "dev_mode": True,
     "base_url": os.environ.get("BASE_URL"),
     "mailer": MAILBOX,
+    "sms": MAILBOX.texts,
     "product": "authcore demo",
-    "features": [Password()],
+    "brand": Brand(color="#0f766e"),
+    "features": rooms(),
 }

@@ -8,12 +8,13 @@ from typing import Any
 
 from demo import PAGES
 from demo.mails import Mailbox
+from demo.rooms import rooms
 from fastapi import FastAPI
 from fastapi.responses import FileResponse
 from fastapi.staticfiles import StaticFiles
 from starlette.middleware.trustedhost import TrustedHostMiddleware
 
-from authcore import Auth, Password
+from authcore import Auth, Brand
 from authcore_fastapi import AuthCore, CurrentUser
 
 mailbox = Mailbox(os.environ.get("MAILBOX", "mails.jsonl"))
@@ -22,8 +23,10 @@ auth = Auth(
     base_url=os.environ.get("BASE_URL"),
     database=os.environ.get("DATABASE_URL", "sqlite:///fastapi.db"),
     mailer=mailbox,
+    sms=mailbox.texts,
     product="authcore demo",
-    features=[Password()],
+    brand=Brand(color="#0f766e"),
+    features=rooms(),
 )
 
 app = FastAPI(title="authcore demo")

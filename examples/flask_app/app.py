@@ -7,10 +7,11 @@ import os
 
 from demo import PAGES
 from demo.mails import Mailbox
+from demo.rooms import rooms
 from flask import Flask
 from flask.typing import ResponseReturnValue
 
-from authcore import Auth, Password
+from authcore import Auth, Brand
 from authcore_flask import AuthCore, current_user, require
 
 mailbox = Mailbox(os.environ.get("MAILBOX", "mails.jsonl"))
@@ -19,8 +20,10 @@ auth = Auth(
     base_url=os.environ.get("BASE_URL"),
     database=os.environ.get("DATABASE_URL", "sqlite:///flask.db"),
     mailer=mailbox,
+    sms=mailbox.texts,
     product="authcore demo",
-    features=[Password()],
+    brand=Brand(color="#0f766e"),
+    features=rooms(),
 )
 
 app = Flask(__name__, static_folder=PAGES, static_url_path="/static")

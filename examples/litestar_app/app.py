@@ -9,13 +9,14 @@ from urllib.parse import urlsplit
 
 from demo import PAGES
 from demo.mails import Mailbox
+from demo.rooms import rooms
 from litestar import Litestar, get
 from litestar.config.allowed_hosts import AllowedHostsConfig
 from litestar.openapi import OpenAPIConfig
 from litestar.response import File
 from litestar.static_files import create_static_files_router
 
-from authcore import Auth, Password
+from authcore import Auth, Brand
 from authcore_litestar import AuthCore, CurrentUser, require
 
 BASE_URL = os.environ.get("BASE_URL", "http://127.0.0.1:8000")
@@ -27,8 +28,10 @@ auth = Auth(
     base_url=BASE_URL,
     database=os.environ.get("DATABASE_URL", "sqlite:///litestar.db"),
     mailer=mailbox,
+    sms=mailbox.texts,
     product="authcore demo",
-    features=[Password()],
+    brand=Brand(color="#0f766e"),
+    features=rooms(),
 )
 
 

@@ -47,6 +47,7 @@ OWN: Mapping[tuple[str, str], OwnRoute] = {
     ("GET", "/app/mfa"): OwnRoute(requirement(mfa=True), tells=True),
     ("GET", "/app/fresh"): OwnRoute(requirement(fresh="5m"), tells=True),
     ("GET", "/app/page"): OwnRoute(requirement(verified=True, redirect="/verify"), tells=True),
+    ("GET", "/app/anybody"): OwnRoute(requirement(anonymous=True), tells=True),
 }
 
 

@@ -14,6 +14,7 @@ GET /app/mfa             require(mfa=True)           {"email": …}
 GET /app/fresh           require(fresh="5m")         {"email": …}
 GET /app/page            require(verified=True,      {"email": …}
                          redirect="/verify")
+GET /app/anybody         require(anonymous=True)     {"email": … or null}
 GET, POST /app/open      nothing                     {"email": … or null}; it asks the idiom for the current user twice
 GET /app/raise           nothing                     never: its handler raises `authcore.errors.Conflict()`
 =======================  ==========================  ===================================================================

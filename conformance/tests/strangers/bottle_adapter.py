@@ -109,6 +109,7 @@ class BottleDriver:
         self.app.get("/app/mfa")(require(mfa=True)(_tell))
         self.app.get("/app/fresh")(require(fresh="5m")(_tell))
         self.app.get("/app/page")(require(verified=True, redirect="/verify")(_tell))
+        self.app.get("/app/anybody")(require(anonymous=True)(_tell))
         self.app.route("/app/open", ["GET", "POST"])(_open)
         self.app.get("/app/raise")(_raise)
         return self.auth

@@ -128,6 +128,7 @@ def _own_routes() -> list[Route]:
         Route("/app/mfa", require(mfa=True)(_tell)),
         Route("/app/fresh", require(fresh="5m")(_tell)),
         Route("/app/page", require(verified=True, redirect="/verify")(_tell)),
+        Route("/app/anybody", require(anonymous=True)(_tell)),
         Route("/app/open", _open, methods=["GET", "POST"]),
         Route("/app/raise", _raise),
     ]

@@ -1,9 +1,13 @@
 // The whole demo page: which section is seen, what each form sends, and what an answer changes.
 
-import { alertWith, element, send, when } from "./api.js";
+import * as account from "./account.js";
+import { alertWith, element, notify, post, send, sentence, when } from "./api.js";
+import * as challenge from "./challenge.js";
+import { busy, complete, fields, refuse, unmark } from "./forms.js";
+import * as reauthenticate from "./reauthenticate.js";
 
-const VIEWS = ["sign-in", "sign-up", "code", "home"];
-const PENDING = "pending-sign-up";
+const OUTSIDE = ["sign-in", "sign-up", "link", "mail-code", "sms", "forgot"]; // for whoever is signed out, or a guest
+const VIEWS = [...OUTSIDE, "code", "new-password", "home"];
 
 let current = null; // {user, session} while somebody is signed in
 
@@ -11,26 +15,31 @@ let current = null; // {user, session} while somebody is signed in
 
 function show(view) {
   for (const name of VIEWS) element(name).hidden = name !== view;
-  element("guard").hidden = view === "code";
+  for (const card of document.querySelectorAll(".inside")) card.hidden = view !== "home" || !mine(card);
+  element("guard").hidden = view === "code" || view === "new-password";
   element("hello").hidden = true;
-  element("places").hidden = view !== "home";
   document.body.classList.toggle("wide-page", view === "home");
   alertWith("");
   element(`${view}-title`).focus({ preventScroll: true });
+  scrollTo(0, 0);
 }
 
-function notify(message) {
-  element("notice").textContent = message ?? "";
-  element("notice").hidden = !message;
+// Some cards are for guests alone, and some for members alone.
+function mine(card) {
+  const guest = current.user.anonymous;
+  return !(card.classList.contains("guests") && !guest) && !(card.classList.contains("members") && guest);
 }
 
 async function route() {
   const answer = await send("GET", "/auth/session");
-  if (!answer.ok) return alertWith(answer.data.error.message);
+  if (!answer.ok) return alertWith(sentence(answer));
   current = answer.data.user ? answer.data : null;
+  const asked = location.hash.slice(1);
+  if (asked === "new-password" && challenge.opens()) return show("new-password");
+  if ((asked === "code" || asked === "new-password") && challenge.pending()) return showCode();
+  if ((!current || current.user.anonymous) && OUTSIDE.includes(asked)) return show(asked);
   if (current) return showHome();
-  if (location.hash === "#code" && pending()) return showCode();
-  show(["#sign-in", "#home"].includes(location.hash) ? "sign-in" : "sign-up");
+  show(asked === "home" ? "sign-in" : "sign-up");
 }
 
 function go(view) {
@@ -38,125 +47,114 @@ function go(view) {
   location.hash = view; // "hashchange" calls route()
 }
 
+function showCode() {
+  challenge.fill();
+  show("code");
+  element("code-code").focus({ preventScroll: true });
+}
+
 async function showHome() {
-  element("user-email").textContent = current.user.email;
-  element("user-name").textContent = current.user.display_name ?? "–";
-  element("user-since").textContent = when(current.user.created_at);
+  account.fill(current);
   element("sessions").replaceChildren();
   element("end-others").hidden = true;
   show("home");
-  await listSessions();
+  await signedIn.listSessions();
 }
 
-// --- the registration that waits for its code survives a visit to the mailbox ---
+// --- what the actions of a signed-in person do to the page ---
 
-const pending = () => JSON.parse(sessionStorage.getItem(PENDING));
-const remember = (challenge, email) => sessionStorage.setItem(PENDING, JSON.stringify({ challenge, email }));
-const forget = () => sessionStorage.removeItem(PENDING);
+const signedIn = account.actions({
+  current: () => current,
+  signedOut,
+  left,
+  challenge(flow, answer, more) {
+    challenge.remember(flow, answer.data.challenge, more);
+    go("code");
+  },
+  async reload(message) {
+    await route();
+    notify(message);
+  },
+});
 
-function showCode() {
-  element("code-to").textContent = pending().email;
-  show("code");
-  element("code-code").focus();
-  waitToResend(pending().challenge.resend_after);
+function signedOut(message) {
+  current = null;
+  history.pushState(null, "", "#sign-in"); // without "hashchange": nothing needs to be asked
+  show("sign-in");
+  notify(message);
 }
 
-let ticking;
-function waitToResend(seconds) {
-  clearInterval(ticking);
-  const button = element("resend");
-  const tick = () => {
-    button.disabled = seconds > 0;
-    button.textContent = seconds > 0 ? `Send another code in ${seconds} s` : "Send another code";
-    if (seconds-- <= 0) clearInterval(ticking);
-  };
-  tick();
-  ticking = setInterval(tick, 1000);
+function left({ delete_at: at, challenge: way }) {
+  if (!way) return signedOut("Your account is deleted.");
+  const until = `Your account is deleted on ${when(at)}. Until then the code of the mail, or its link, keeps it.`;
+  challenge.remember("keep", way, { until });
+  go("code");
 }
 
 // --- forms ---
 
+/** Go on with what a sign-in answered: a session, or a step that is asked. */
+function entered(answer, message) {
+  if (answer.data.status !== "challenge_required") {
+    notify(message);
+    return go("home");
+  }
+  const step = challenge.stepOf(answer.data.challenge);
+  if (!step) return alertWith(`This page has no form for the step “${answer.data.challenge.kind}”.`);
+  challenge.remember(step, answer.data.challenge);
+  go(step === "newPassword" ? "new-password" : "code");
+}
+
+/** Ask for a code, or a link, to what was typed; the answer is the same whether there is an account. */
+const asks = (flow, path) => async (form) => {
+  const body = fields(form);
+  const answer = await post(path, body);
+  if (!answer.ok) return refuse(form, answer);
+  form.reset();
+  challenge.remember(flow, answer.data.challenge, { to: body.email ?? body.phone, again: { path, body } });
+  go("code");
+};
+
 const forms = {
   async signUp(form) {
     const body = fields(form);
-    if (!body.display_name) delete body.display_name;
-    const answer = await send("POST", "/auth/sign-up", body);
+    const answer = await post("/sign-up", body);
     if (!answer.ok) return refuse(form, answer);
     form.reset();
-    remember(answer.data.challenge, body.email);
+    challenge.remember("signUp", answer.data.challenge, { to: body.email });
     go("code");
   },
 
-  async verify(form) {
-    const body = { challenge_id: pending().challenge.id, code: fields(form).code.replace(/\s/g, "") };
-    const answer = await send("POST", "/auth/sign-up/verify", body);
-    if (!answer.ok) return refuse(form, answer);
-    form.reset();
-    forget();
-    notify("Your address is confirmed: welcome.");
-    go("home");
-  },
-
   async signIn(form) {
-    const answer = await send("POST", "/auth/sign-in", fields(form));
+    const { email: name, ...rest } = fields(form);
+    const answer = await post("/sign-in", name.includes("@") ? { email: name, ...rest } : { username: name, ...rest });
     if (!answer.ok) return refuse(form, answer);
     form.reset();
-    go("home");
+    entered(answer);
   },
 
-  async confirm(form) {
-    const answer = await send("POST", "/auth/reauthenticate", { password: fields(form).password });
-    if (!answer.ok) return refuse(form, answer);
-    form.reset();
-    element("confirm").close("confirmed");
+  link: asks("link", "/magic-link"),
+  mailCode: asks("mailCode", "/code"),
+  sms: asks("sms", "/code"),
+  forgot: asks("reset", "/password/reset"),
+
+  async verify(form) {
+    const opened = await challenge.verify(form);
+    if (!opened) return;
+    if (opened.then) return go(opened.then);
+    if (opened.flow === "deletion") return left(opened.data);
+    if (opened.flow === "keep") return signedOut(opened.done);
+    entered(opened, opened.done);
   },
+
+  async newPassword(form) {
+    const answer = await challenge.newPassword(form);
+    if (answer) entered(answer, "Your password is replaced. Every earlier session has ended.");
+  },
+
+  confirm: reauthenticate.confirm,
+  ...signedIn.forms,
 };
-
-const fields = (form) => Object.fromEntries(new FormData(form));
-
-/** Show an error beside each field that it names, and all else above or inside the form. */
-function refuse(form, answer) {
-  const { code, message, details } = answer.data.error;
-  const unplaced = [];
-  for (const detail of details ?? []) {
-    const input = form.elements[detail.field];
-    if (input) mark(input, detail.message);
-    else unplaced.push(detail.message);
-  }
-  if (code === "invalid_challenge") mark(form.elements.code, message);
-  else if (form.closest("dialog")) mark(form.elements.password, message);
-  else if (!details) alertWith(message);
-  if (unplaced.length) alertWith(unplaced.join(" "));
-  form.querySelector("[aria-invalid]")?.focus();
-}
-
-function mark(input, message) {
-  const error = document.createElement("p");
-  error.className = "error";
-  error.id = `${input.id}-error`;
-  error.textContent = message;
-  input.closest(".field").append(error);
-  input.setAttribute("aria-invalid", "true");
-  input.dataset.described = input.getAttribute("aria-describedby") ?? "";
-  input.setAttribute("aria-describedby", `${error.id} ${input.dataset.described}`.trim());
-}
-
-function unmark(form) {
-  for (const error of form.querySelectorAll(".error")) error.remove();
-  for (const input of form.querySelectorAll("[aria-invalid]")) {
-    input.removeAttribute("aria-invalid");
-    if (input.dataset.described) input.setAttribute("aria-describedby", input.dataset.described);
-    else input.removeAttribute("aria-describedby");
-  }
-}
-
-/** Tell of empty required fields before anything is sent. */
-function complete(form) {
-  const empty = [...form.querySelectorAll("[required]")].filter((input) => !input.value);
-  for (const input of empty) mark(input, "This field is required.");
-  empty[0]?.focus();
-  return empty.length === 0;
-}
 
 document.addEventListener("submit", async (event) => {
   const form = event.target;
@@ -168,119 +166,80 @@ document.addEventListener("submit", async (event) => {
   await busy(event.submitter, () => forms[form.dataset.form](form));
 });
 
-async function busy(button, work) {
-  if (!button) return work();
-  button.disabled = true;
-  try {
-    return await work();
-  } finally {
-    button.disabled = false;
-  }
-}
-
-// --- sessions ---
-
-async function listSessions() {
-  const answer = await send("GET", "/auth/sessions");
-  if (answer.status === 401) return signedOut("The session has ended.");
-  if (!answer.ok) return alertWith(answer.data.error.message);
-  element("sessions").replaceChildren(...answer.data.sessions.map(sessionRow));
-  element("end-others").hidden = answer.data.sessions.length < 2;
-}
-
-function sessionRow(session) {
-  const row = element("session-row").content.firstElementChild.cloneNode(true);
-  const agent = session.device_name ?? browserOf(session.user_agent);
-  row.querySelector(".agent").textContent = agent;
-  row.querySelector(".badge").hidden = !session.current;
-  row.querySelector(".hint").textContent = `${session.ip ?? "address unknown"} · since ${when(session.created_at)}`;
-  const button = row.querySelector("button");
-  button.setAttribute("aria-label", `End the session of ${agent}${session.current ? ", this one" : ""}`);
-  button.addEventListener("click", () => busy(button, () => end(`/${session.id}`, session.current)));
-  return row;
-}
-
-const BROWSERS = { Edg: "Edge", OPR: "Opera", Firefox: "Firefox", Chrome: "Chrome", Safari: "Safari", curl: "curl" };
-
-// Browsers name their ancestors too: the first that is found is the youngest.
-function browserOf(agent) {
-  const found = Object.keys(BROWSERS).find((name) => agent?.includes(`${name}/`));
-  return found ? BROWSERS[found] : "Unknown client";
-}
-
-/** End sessions; a session that is no longer fresh asks for the password first. */
-async function end(path, own, method = "DELETE") {
-  let answer = await send(method, `/auth/sessions${path}`, method === "POST" ? {} : undefined);
-  if (!answer.ok && answer.data.error.code === "reauthentication_required") {
-    if (!(await confirmed())) return;
-    answer = await send(method, `/auth/sessions${path}`, method === "POST" ? {} : undefined);
-  }
-  if (!answer.ok) return alertWith(answer.data.error.message);
-  if (own) return signedOut("You are signed out.");
-  notify(answer.data.ended === 1 ? "One session ended." : `${answer.data.ended} sessions ended.`);
-  await listSessions();
-}
-
-/** Ask for the password; answer whether it was right before the dialog was closed. */
-function confirmed() {
-  const dialog = element("confirm");
-  const form = dialog.querySelector("form");
-  unmark(form);
-  form.reset();
-  form.elements.username.value = current.user.email;
-  dialog.returnValue = "";
-  dialog.showModal();
-  return new Promise((resolve) => {
-    dialog.addEventListener("close", () => resolve(dialog.returnValue === "confirmed"), { once: true });
-  });
-}
-
-function signedOut(message) {
-  current = null;
-  history.pushState(null, "", "#sign-in"); // without "hashchange": nothing needs to be asked
-  show("sign-in");
-  notify(message);
-}
-
 // --- buttons ---
 
-function onClick(id, work) {
-  element(id).addEventListener("click", (event) => busy(event.currentTarget, work));
+const presses = {
+  async signOut() {
+    const answer = await post("/sign-out", {});
+    if (!answer.ok) return alertWith(sentence(answer));
+    signedOut("You are signed out.");
+  },
+
+  async guest() {
+    const answer = await post("/anonymous", {});
+    if (!answer.ok) return alertWith(sentence(answer));
+    entered(answer, "You are a guest: sign up whenever you want to keep this account.");
+  },
+
+  async sayHello() {
+    const answer = await send("GET", "/hello");
+    alertWith(answer.status ? "" : sentence(answer));
+    if (!answer.status) return;
+    element("hello").textContent = `${answer.status} ${JSON.stringify(answer.data)}`;
+    element("hello").hidden = false;
+  },
+
+  startOver() {
+    const view = challenge.back();
+    challenge.forget();
+    go(view);
+  },
+
+  resend: challenge.again,
+  mailConfirmation: reauthenticate.mailCode,
+  cancelConfirmation: () => element("confirm").close(),
+  ...signedIn.presses,
+};
+
+document.addEventListener("click", (event) => {
+  const button = event.target.closest("button[data-press]");
+  if (!button) return;
+  alertWith("");
+  const counting = button.dataset.press === "resend"; // it enables itself, once it has counted down
+  if (counting || button.dataset.press === "mailConfirmation") return presses[button.dataset.press]();
+  return busy(button, presses[button.dataset.press]);
+});
+
+// --- what the server has ---
+
+/** Hide what belongs to a room that this server does not have, as its own document tells. */
+async function fit() {
+  const { data } = await send("GET", "/auth/openapi.json");
+  for (const part of document.querySelectorAll("[data-offer]")) {
+    const [method, path, field] = part.dataset.offer.split(" ");
+    const route = data.paths?.[`/auth${path}`]?.[method];
+    part.classList.toggle("absent", !route || (field !== undefined && !takes(data, route, field)));
+  }
 }
 
-onClick("sign-out", async () => {
-  const answer = await send("POST", "/auth/sign-out", {});
-  if (!answer.ok) return alertWith(answer.data.error.message);
-  signedOut("You are signed out.");
-});
+function takes(document_, route, field) {
+  const name = route.requestBody?.content["application/json"].schema.$ref?.split("/").at(-1);
+  return field in (document_.components.schemas[name]?.properties ?? {});
+}
 
-onClick("say-hello", async () => {
-  const answer = await send("GET", "/hello");
-  alertWith(answer.status ? "" : answer.data.error.message);
-  if (!answer.status) return;
-  element("hello").textContent = `${answer.status} ${JSON.stringify(answer.data)}`;
-  element("hello").hidden = false;
-});
-
-onClick("end-others", () => end("/revoke-others", false, "POST"));
-onClick("end-all", () => end("", true));
-onClick("confirm-cancel", () => element("confirm").close());
-
-onClick("start-over", () => {
-  forget();
-  go("sign-up");
-});
-
-element("resend").addEventListener("click", async () => {
-  const answer = await send("POST", "/auth/sign-up/resend", { challenge_id: pending().challenge.id });
-  if (!answer.ok) return alertWith(answer.data.error.message);
-  remember(answer.data.challenge, pending().email);
-  waitToResend(answer.data.challenge.resend_after);
-  notify("Another code is on its way; the earlier one is void.");
+// Whoever opened the mail's link in another tab is signed in when they come back to this one.
+document.addEventListener("visibilitychange", async () => {
+  if (document.hidden || current || element("code").hidden) return;
+  const answer = await send("GET", "/auth/session");
+  if (!answer.data.user) return;
+  challenge.forget();
+  go("home");
 });
 
 window.addEventListener("hashchange", () => {
-  if (location.hash === "#sign-up" || location.hash === "#code") notify("");
+  if (location.hash !== "#home" && location.hash !== "#sign-in") notify("");
   route();
 });
+
+await fit();
 route();

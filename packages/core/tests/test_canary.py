@@ -13,7 +13,7 @@ from typing import Any
 import msgspec
 import pytest
 
-from authcore import Auth, AuthError, Password, Sessions, SignedIn
+from authcore import Auth, AuthError, Password, PasswordReset, Sessions, SignedIn
 from authcore.backends.mail import MemoryMailer
 from authcore.backends.system import SeededRandom
 from authcore.drive import Drive
@@ -22,6 +22,7 @@ from authcore.testing.ports import FrozenClock
 
 SECRET = "canary of the key ring 7f3b91d0c4"
 RIGHT, WRONG, WEAK = "canary seven herons wade", "canary four loud herons", "canary77"
+OTHER = "canary five grey herons"
 EMAIL = "ada@example.com"
 TOKEN_FIELDS = ("access_token", "refresh_token")
 
@@ -44,8 +45,12 @@ class Life:
     @property
     def secrets(self) -> set[str]:
         """Answer everything that somebody could sign in with."""
-        codes = {mail.code for mail in self.mailer.mails if mail.code}
-        return {SECRET, RIGHT, WRONG, WEAK, *codes, *self.known}
+        return {SECRET, RIGHT, WRONG, WEAK, OTHER, *self.mailed, *self.known}
+
+    @property
+    def mailed(self) -> set[str]:
+        """Answer every code and every token that a mail carried."""
+        return {secret for mail in self.mailer.mails for secret in (mail.code, mail.token) if secret}
 
     def note(self, place: str, *shown: str) -> None:
         """Keep what was shown somewhere."""
@@ -91,6 +96,7 @@ class Life:
         self.post(self.browser, "/refresh")
         self._prove_again()
         self._be_stolen_from(whole)
+        self._forget()
         self.post(self.browser, "/sign-out")
         self._call(challenge_id=begun, code=code)
         self.look_around()
@@ -117,6 +123,15 @@ class Life:
         self.post(self.program, "/refresh", {"refresh_token": tokens["refresh_token"]})
         self.post(self.program, "/sign-in", b'{"password": "' + RIGHT.encode() + b'"')
         self.post(self.program, "/sign-in", {**whole, "token": tokens["access_token"]})
+
+    def _forget(self) -> None:
+        for by_link, password in ((False, OTHER), (True, RIGHT)):
+            asked = self.post(self.browser, "/password/reset", {"email": EMAIL}).json["challenge"]["id"]
+            way = {"challenge_id": asked, "code": self._code()}
+            way = {"token": self.mailer.mails[-1].token or ""} if by_link else way
+            self.post(self.browser, "/password/reset/check", way)
+            for chosen in (WEAK, password, password):
+                self.post(self.browser, "/password/reset/complete", {**way, "new_password": chosen})
 
     def _call(self, **spent: str) -> None:
         calls = self.made.blocking
@@ -152,7 +167,7 @@ def life(
     gc.freeze()  # what other tests left behind is none of this life's
     # Seeded, so that no code of six digits is met by chance.
     seeded = SeededRandom(b"canary")
-    rooms = (Password(code_length=12), Sessions(cookie_refresh=True))
+    rooms = (Password(code_length=12), PasswordReset(code_length=12), Sessions(cookie_refresh=True))
     made = auth(*rooms, secret=SECRET, mailer=send, random=seeded)
     lived = Life(made, client(made, browser=True), client(made), mailer, clock)
     try:
@@ -168,7 +183,8 @@ def test_the_life_made_secrets_that_are_found_where_they_belong(life: Life) -> N
 
     assert {secret[:7] for secret in life.known} >= {"ac1_at_", "ac1_st_", "ac1_rt_"}
     assert {*life.browser.jar.values()} <= life.secrets
-    assert {secret for secret in life.secrets if secret in mails} == {m.code for m in life.mailer.mails if m.code}
+    assert {secret for secret in life.secrets if secret in mails} == life.mailed
+    assert {secret[:7] for secret in life.mailed} >= {"ac1_ln_"}
     assert set(life.traces) == {"declaration", "events", "exceptions", "failures", "reprs", "structs"}
     assert any(trace.startswith("Challenge(") for trace in life.traces["reprs"])
     assert any(trace.startswith("SignIn(…)") for trace in life.traces["structs"])

@@ -14,7 +14,7 @@ from typing import Any
 
 import pytest
 
-from authcore import Auth, Brand, ConfigurationError, Password, Request, Sessions, requirement
+from authcore import Auth, Brand, ConfigurationError, Password, Request, Sessions, User, requirement
 from authcore.backends.argon2 import CHEAP, HashParameters
 from authcore.configure import DEV_SECRET_FILE
 from authcore.feature import Feature
@@ -126,7 +126,16 @@ async def awaited_link(kind: str, token: str) -> str:
     return token
 
 
+class Planned(User, frozen=True, kw_only=True):
+    """A user with a field that those who are there already lack."""
+
+    plan: str
+
+
 WRONG: dict[str, list[Any]] = {
+    "user": [dict, "User", object(), Planned, Weird()],
+    "sign_up": ["shut", True, None, object(), Weird()],
+    "limiter": ["redis", 5, object(), [], Weird()],
     "database": ["", "nonsense", "oracle+nothing", 5, b"sqlite://", ["sqlite://"], object, Weird()],
     "features": [
         Password,

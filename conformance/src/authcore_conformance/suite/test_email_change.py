@@ -7,7 +7,7 @@ from typing import Any
 
 import pytest
 
-from authcore import EmailChange, EmailVerification, Password, Sessions
+from authcore import EmailChange, EmailVerification, Password, PasswordReset, Sessions
 from authcore_conformance.client import Client, Reply, Transport, challenge_id
 from authcore_conformance.world import EMAIL, PASSWORD, World
 
@@ -15,6 +15,7 @@ CHANGE, CONFIRM, UNDO = "/email/change", "/email/change/confirm", "/email/change
 NEW, THIRD, TAKEN = "bea@example.com", "cyd@example.com", "bob@example.com"  # the first and last compare in bytes
 PAGE = (("Accept", "text/html"),)
 DAY = 86400
+OTHER = "fifteen other letters"
 
 
 @pytest.fixture(autouse=True)
@@ -308,6 +309,22 @@ def test_a_change_ends_what_was_on_its_way(world: World) -> None:
     assert_refused(client.post("/email/verify/confirm", {"token": earlier}))
 
 
+def test_a_change_ends_a_reset_of_the_old_address(world: World) -> None:
+    """S72, T9: a link that resets the password, mailed to the old address, opens nothing after the change."""
+    world.start(features=[Password(), PasswordReset(), EmailChange(), Sessions()])
+    member = world.member()
+    world.client().post("/password/reset", {"email": EMAIL})
+    earlier = world.link(EMAIL)
+    changed(world, member)
+
+    late = world.client().post("/password/reset/complete", {"token": earlier, "new_password": OTHER})
+    asked = world.client().post("/password/reset", {"email": EMAIL})
+
+    assert_refused(late)
+    assert asked.status == 202
+    assert kinds(world, EMAIL).count("password_reset") == 1
+
+
 def test_the_change_stays_as_fresh_as_it_was(world: World) -> None:
     """T7, A9: proving the other address is no new authentication of the session."""
     member = world.member()
@@ -350,6 +367,20 @@ def test_the_old_address_takes_the_account_back(world: World, transport: Transpo
     assert [thief.sign_in(email, PASSWORD).code for email in (EMAIL, NEW)] == ["invalid_credentials"] * 2
     assert [row["must_change"] for row in world.rows("authcore_password")] == ["compromised"]
     assert kinds(world, EMAIL)[-1] == kinds(world, NEW)[-1] == "email_change_undone"
+
+
+def test_a_reset_opens_the_account_that_was_taken_back(world: World) -> None:
+    """A9, S73: after an undo the old address resets the password, which then opens the account again."""
+    world.start(features=[Password(), PasswordReset(), EmailChange(), Sessions()])
+    changed(world, world.member())
+    world.client().post(UNDO, {"token": undo_of(world)})
+    owner = world.client()
+
+    owner.post("/password/reset", {"email": EMAIL})
+    done = owner.post("/password/reset/complete", {"token": world.link(EMAIL), "new_password": OTHER})
+
+    assert done.status == 200
+    assert world.client().sign_in(EMAIL, OTHER).status == 200
 
 
 def test_an_undo_is_spent_once(world: World) -> None:

@@ -7,7 +7,7 @@ from datetime import timedelta
 import pytest
 from sqlalchemy import update
 
-from authcore import Password, Sessions
+from authcore import EmailCode, Password, Sessions
 from authcore.tables import metadata
 from authcore_conformance.client import Client, Reply, Transport, challenge_id
 from authcore_conformance.world import EMAIL, PASSWORD, World
@@ -144,6 +144,21 @@ def test_another_kind_of_challenge_replaces_nothing(world: World) -> None:
     reply = answer(client, begun)
 
     assert (reply.status, reply.code) == (400, "invalid_challenge")
+
+
+def test_another_password_comes_behind_the_mailed_code(world: World, transport: Transport) -> None:
+    """A1, A8: who has the password alone does not get to replace it; the code of the sign-in is asked first."""
+    world.start(features=[Password(), EmailCode(), Sessions()])
+    world.member(transport)
+    mark(world, "required")
+    client = world.client(transport)
+
+    first = client.sign_in(EMAIL, PASSWORD)
+    second = client.post("/sign-in/email-code", {"challenge_id": challenge_id(first), "code": world.code()})
+    done = answer(client, second)
+
+    assert [reply.json["challenge"]["kind"] for reply in (first, second)] == ["email_code", "new_password"]
+    assert (done.status, done.json["session"]["amr"]) == (200, ["pwd", "email"])
 
 
 # --- too old ---

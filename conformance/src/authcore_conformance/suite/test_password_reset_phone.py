@@ -29,7 +29,7 @@ def ask(client: Client, phone: str = NUMBER) -> Reply:
     return client.post("/password/reset", {"phone": phone})
 
 
-def complete(client: Client, asked: Reply, code: str) -> Reply:
+def complete(client: Client, asked: Reply, code: str | None) -> Reply:
     """Choose another password by a code."""
     body = {"challenge_id": challenge_id(asked), "code": code, "new_password": OTHER_PASSWORD}
     return client.post("/password/reset/complete", body)

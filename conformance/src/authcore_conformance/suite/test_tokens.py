@@ -6,7 +6,7 @@ from collections.abc import Callable
 
 import pytest
 
-from authcore import Password, Sessions
+from authcore import Password, PasswordReset, Sessions
 from authcore_conformance.client import Client, Reply, challenge_id
 from authcore_conformance.world import EMAIL, PASSWORD, World
 
@@ -19,6 +19,7 @@ def secrets(world: World) -> dict[str, str]:
     phone.sign_in(EMAIL, PASSWORD)
     browser.sign_in(EMAIL, PASSWORD)
     started = browser.sign_up("new@example.com", PASSWORD)
+    world.client().post("/password/reset", {"email": EMAIL})
     session = phone.get("/session").json
     return {
         "access token": str(phone.access_token),
@@ -28,6 +29,7 @@ def secrets(world: World) -> dict[str, str]:
         "challenge cookie": browser.jar[CHALLENGE],
         "challenge id": challenge_id(started),
         "code": world.code("new@example.com"),
+        "reset link": world.link(),
         "session id": session["session"]["id"],
         "user id": session["user"]["id"],
         "address": EMAIL,
@@ -64,13 +66,15 @@ PLACES: dict[str, tuple[str, Callable[[Client, str], Reply]]] = {
         lambda client, secret: client.post("/sign-up/resend", {"challenge_id": secret}),
     ),
     "password": ("", lambda client, secret: client.sign_in(EMAIL, secret)),
+    "reset": ("reset link", lambda client, secret: client.post("/password/reset/check", {"token": secret})),
+    "unlock": ("", lambda client, secret: client.post("/unlock", {"token": secret})),
 }
 
 
 @pytest.mark.parametrize("place", PLACES)
 def test_only_its_own_place_takes_a_secret(world: World, place: str) -> None:
     """T5: the whole matrix of kinds and places has successes on the diagonal alone."""
-    world.start(features=[Password(), Sessions(cookie_refresh=True)], limits=False)
+    world.start(features=[Password(), PasswordReset(), Sessions(cookie_refresh=True)], limits=False)
     world.member()
     right, present = PLACES[place]
 

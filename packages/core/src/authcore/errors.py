@@ -12,6 +12,7 @@ AuthError                                  status  code
 ├── InvalidRefreshToken                    401     invalid_refresh_token
 ├── Forbidden                              403     forbidden
 │   ├── OriginNotAllowed                   403     origin_not_allowed
+│   ├── AccountRequired                    403     account_required
 │   ├── EmailNotVerified                   403     email_not_verified
 │   ├── HostNotAllowed                     403     host_not_allowed
 │   ├── PasswordDisabled                   403     password_disabled

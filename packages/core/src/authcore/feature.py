@@ -99,6 +99,15 @@ class Retention(Value, frozen=True):
     clean: Callable[[Connection, datetime, int], int]
 
 
+class Sweep(Value, frozen=True):
+    """What is over and takes more than its rows to remove: `run` is a flow of (context, most) that ends at most `most`
+    of them, in every tenant, and answers how many.
+    """
+
+    name: str
+    run: Callable[[Context, int], Awaitable[int]]
+
+
 class SignInStep:
     """What may stand between a proved first factor and a session; a room's own is a subclass."""
 
@@ -150,6 +159,7 @@ class Feature:
     reauthentications: ClassVar[tuple[Reauthentication, ...]] = ()
     listeners: ClassVar[tuple[tuple[type, Callable[..., Any]], ...]] = ()
     retentions: ClassVar[tuple[Retention, ...]] = ()
+    sweeps: ClassVar[tuple[Sweep, ...]] = ()
     requires: ClassVar[tuple[str, ...]] = ()
 
     shares: tuple[Any, ...] = ()

@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING, Any
 import msgspec
 
 from authcore.errors import (
+    AccountRequired,
     AmbiguousCredentials,
     AuthError,
     BodyTooLarge,
@@ -162,6 +163,8 @@ def _failures(app: AppSettings, route: Route) -> dict[int, set[str]]:
 
 def _refusals(needs: Requirement) -> Iterable[type[AuthError]]:
     yield from (NotAuthenticated, AmbiguousCredentials)
+    if not needs.anonymous:
+        yield AccountRequired
     if needs.verified:
         yield EmailNotVerified
     if needs.mfa:

@@ -37,8 +37,9 @@ class Requirement(Value, frozen=True):
     """What a route, or an application's own route, asks of who calls it.
 
     `fresh` is the greatest age of the authentication; `default_fresh` takes the application's setting instead.
-    `anonymous` lets users without an account in. `csrf` False leaves out the origin check of an unsafe request. `redirect` is a path of the own site: a browser that
-    asks for a page is sent there instead of being refused (S79, S113).
+    `anonymous` lets users without an account in. `csrf` False leaves out the origin check of an unsafe request.
+    `redirect` is a path of the own site: a browser that asks for a page is sent there instead of being refused
+    (S79, S113).
     """
 
     verified: bool = False
@@ -81,7 +82,8 @@ class Route(Value, frozen=True, kw_only=True):
     `body` is the struct that the body must be, `answers` maps each success status to its struct.
     `needs` None is open to everyone. `mints` says that an answer may set a session cookie (rule R5).
     `limit` names a bucket counted for the client's address before the handler runs. `user_fields` lets the body take
-    the editable fields of the application's users; a `fallback` gives way to another room's route of its path.
+    the editable fields of the application's users, `identifiers` what names a user beside its address; a `fallback`
+    gives way to another room's route of its path.
     """
 
     method: str
@@ -94,6 +96,7 @@ class Route(Value, frozen=True, kw_only=True):
     mints: bool = False
     limit: str | None = None
     user_fields: bool = False
+    identifiers: bool = False
     fallback: bool = False
     raises: tuple[type[AuthError], ...] = ()
     tag: str = ""

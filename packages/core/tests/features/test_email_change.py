@@ -14,7 +14,7 @@ from authcore.errors import InvalidChallenge, InvalidFields, NotAuthenticated, R
 from authcore.features.email_change import store
 from authcore.services import accounts
 from authcore.services.accounts import EMAIL_PASSWORD, EMAIL_RESERVED, PHONE, identities, users
-from authcore.services.events import EmailChanged, EmailChangeUndone, Event, Verified
+from authcore.services.events import DeletionCancelled, EmailChanged, EmailChangeUndone, Event, Verified
 from authcore.testing.ports import FrozenClock
 
 EMAIL, NEW, PASSWORD = "ada@example.com", "bea@example.com", "three quiet herons wade"
@@ -209,6 +209,27 @@ def test_one_of_one_s_own_addresses_may_become_the_first(
     assert done.user.email == NEW
     kept = {(row.provider, row.identifier) for row in side.rows(identities)}
     assert kept == {(EMAIL_PASSWORD, NEW), (EMAIL_RESERVED, EMAIL)}
+
+
+def test_an_undo_cancels_a_deletion(
+    made: Auth,
+    calls: Any,
+    held: SignedIn,
+    move: Any,
+    mailer: MemoryMailer,
+    inside: Callable[[Auth], Any],
+    clock: FrozenClock,
+) -> None:
+    """A9: a thief who has the account deleted, days from then, does not get rid of it."""
+    heard: list[DeletionCancelled] = []
+    made.on(DeletionCancelled, heard.append)
+    move(held, NEW)
+    inside(made).write(lambda tx: tx.execute(users.update().values(delete_at=clock.now() + timedelta(days=3))))
+
+    calls.email_change.undo(token=link_to(made, mailer, EMAIL))
+
+    assert [row.delete_at for row in inside(made).rows(users)] == [None]
+    assert [event.user.email for event in heard] == [EMAIL]
 
 
 def test_an_undo_ends_with_the_account(

@@ -501,6 +501,7 @@ def test_a_reset_by_a_broker_judges_the_password(open_auth: MakeAuth, mailer: Me
         ({"max_requests_per_email": 0}, r"PasswordReset\(max_requests_per_email=0\) is a whole number"),
         ({"max_requests_per_email": True}, "is a whole number between 1 and 100"),
         ({"sign_in_after": 1}, r"PasswordReset\(sign_in_after=…\) is True or False"),
+        ({"phone": "yes"}, r"PasswordReset\(phone=…\) is True or False"),
         ({"mail_from": "nobody"}, "is no address"),
         ({"brokers": ["staff"]}, "is a dict such as"),
         ({"brokers": {"users": Broker()}}, "the room's own"),
@@ -532,6 +533,26 @@ def test_the_doctor_mentions_a_wide_allowance(auth: MakeAuth) -> None:
 
     assert PasswordReset().findings(None) == []
     assert ["20 mails an hour" in finding for finding in wide.findings(None)] == [True]
+    assert ["takes over a number" in finding for finding in PasswordReset(phone=True).findings(None)] == [True]
+
+
+def test_a_phone_is_read_where_it_is_offered_alone(calling: Any, open_auth: MakeAuth) -> None:
+    """R2: without `phone=True` a call knows no such field, and without either it asks for an address."""
+    calls = calling(open_auth()).password_reset
+
+    for given, told in (({"phone": "+4915112345678"}, ("phone", "unknown")), ({}, ("email", "missing"))):
+        with pytest.raises(InvalidFields) as caught:
+            calls.request(**given)
+        details: Any = caught.value.details
+        assert [(detail["field"], detail["code"]) for detail in details] == [told]
+
+
+def test_numbers_need_the_library_that_reads_them(monkeypatch: pytest.MonkeyPatch) -> None:
+    """O1: `phone=True` without the extra is refused at start, not at the first request."""
+    monkeypatch.setattr("authcore.services.phones.find_spec", lambda name: None)
+
+    with pytest.raises(ConfigurationError, match=r"PasswordReset\(phone=True\) .* install authcore\[phone\]"):
+        PasswordReset(phone=True)
 
 
 def test_a_body_shows_nothing() -> None:

@@ -8,7 +8,7 @@ from base64 import b64encode
 from collections.abc import Callable
 from typing import Any
 
-from authcore import Auth, Request
+from authcore import Auth, Brand, Request
 from authcore.dispatch import encode
 from authcore.services import pages
 from authcore.services.pages import Field, Landing
@@ -51,6 +51,21 @@ def test_the_policy_lets_the_pages_own_script_and_style_run_and_nothing_else(
     assert "frame-ancestors 'none'" in policy
     assert dict(result.headers)["Referrer-Policy"] == "no-referrer"
     assert dict(result.headers)["Cache-Control"] == "no-store"
+
+
+def test_a_page_has_the_brand_s_colour_and_its_policy_lets_that_style_in(
+    auth: Callable[..., Auth], inside: Any
+) -> None:
+    """Buttons are the application's colour with an ink that is read on it, and the digest is that page's own."""
+    plain = landed(inside(auth()), LANDING, "text/html")
+    branded = landed(inside(auth(brand=Brand(color="#ffcc00"))), LANDING, "text/html")
+
+    policies = {dict(result.headers)["Content-Security-Policy"] for result in (plain, branded)}
+    [style] = re.findall(b"<style>(.*?)</style>", branded.body, re.DOTALL)
+
+    assert b"--button: #ffcc00; --ink: #000000;" in style
+    assert len(policies) == 2
+    assert b64encode(hashlib.sha256(style).digest()).decode() in dict(branded.headers)["Content-Security-Policy"]
 
 
 def test_what_names_hold_is_text(auth: Callable[..., Auth], inside: Any) -> None:

@@ -137,6 +137,7 @@ def _routes(require: Any, tell: Any, done: Any, fail: Any) -> list[URLPattern | 
         path("app/mfa", require(mfa=True)(tell)),
         path("app/fresh", require(fresh="5m")(tell)),
         path("app/page", require(verified=True, redirect="/verify")(tell)),
+        path("app/anybody", require(anonymous=True)(tell)),
         path("app/open", tell),
         path("app/raise", fail),
     ]

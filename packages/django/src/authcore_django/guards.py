@@ -177,6 +177,7 @@ def require(
     verified: bool = False,
     mfa: bool = False,
     fresh: timedelta | str | None = None,
+    anonymous: bool = False,
     csrf: bool = True,
     redirect: str | None = None,
 ) -> Callable[[View], View]:
@@ -186,7 +187,7 @@ def require(
     refusal.
     """
     check_parentheses(given, "@require()")
-    asked = requirement(verified=verified, mfa=mfa, fresh=fresh, csrf=csrf, redirect=redirect)
+    asked = requirement(verified=verified, mfa=mfa, fresh=fresh, anonymous=anonymous, csrf=csrf, redirect=redirect)
 
     def decorate(view: View) -> View:
         if isinstance(view, type):

@@ -8,15 +8,17 @@ from __future__ import annotations
 import asyncio
 from collections.abc import Mapping
 from types import MappingProxyType
-from typing import Any
+from typing import Annotated, Any
 
 from fastapi import Depends, FastAPI
 
-from authcore import Auth
+from authcore import Auth, User
 from authcore.errors import Conflict
 from authcore_conformance.driver import Build, HttpRequest, HttpResponse, Mode
 from authcore_conformance.servers import call_asgi
 from authcore_fastapi import AuthCore, CurrentUser, OptionalUser, require
+
+AnyUser = Annotated[User, Depends(require(anonymous=True))]
 
 
 class FastAPIDriver:
@@ -58,11 +60,16 @@ def _add_own_routes(app: FastAPI) -> None:
     app.get("/app/mfa", dependencies=[Depends(require(mfa=True))])(_tell)
     app.get("/app/fresh", dependencies=[Depends(require(fresh="5m"))])(_tell)
     app.get("/app/page", dependencies=[Depends(require(verified=True, redirect="/verify"))])(_tell)
+    app.get("/app/anybody")(_anybody)
     app.api_route("/app/open", methods=["GET", "POST"])(_open)
     app.get("/app/raise")(_raise)
 
 
 async def _tell(user: CurrentUser) -> dict[str, Any]:
+    return {"email": user.email}
+
+
+async def _anybody(user: AnyUser) -> dict[str, Any]:
     return {"email": user.email}
 
 

@@ -90,6 +90,7 @@ def require(
     verified: bool = False,
     mfa: bool = False,
     fresh: timedelta | str | None = None,
+    anonymous: bool = False,
     csrf: bool = True,
     redirect: str | None = None,
 ) -> _Require:
@@ -99,7 +100,9 @@ def require(
     `Depends(require(mfa=True))`. A refusal is an AuthError; a WebSocket is closed with 1008.
     """
     check_parentheses(given, _WRITE)
-    return _Require(requirement(verified=verified, mfa=mfa, fresh=fresh, csrf=csrf, redirect=redirect))
+    return _Require(
+        requirement(verified=verified, mfa=mfa, fresh=fresh, anonymous=anonymous, csrf=csrf, redirect=redirect)
+    )
 
 
 current_user = require()

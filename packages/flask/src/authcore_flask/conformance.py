@@ -47,6 +47,7 @@ def _add_own_routes(app: Flask) -> None:
     app.add_url_rule("/app/mfa", "mfa", require(mfa=True)(tell))
     app.add_url_rule("/app/fresh", "fresh", require(fresh="5m")(tell))
     app.add_url_rule("/app/page", "page", require(verified=True, redirect="/verify")(tell))
+    app.add_url_rule("/app/anybody", "anybody", require(anonymous=True)(tell))
     app.add_url_rule("/app/open", "open", _open, methods=["GET", "POST"])
     app.add_url_rule("/app/raise", "raise", _raise)
 

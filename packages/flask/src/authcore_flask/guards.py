@@ -75,6 +75,7 @@ def require(
     verified: bool = False,
     mfa: bool = False,
     fresh: timedelta | str | None = None,
+    anonymous: bool = False,
     csrf: bool = True,
     redirect: str | None = None,
 ) -> Callable[[Callable[P, R]], Callable[P, R]]:
@@ -83,7 +84,7 @@ def require(
     It takes what `authcore.requirement` takes, and raises ConfigurationError as that does. A refusal is an AuthError.
     """
     check_parentheses(given, "@require()")
-    asked = requirement(verified=verified, mfa=mfa, fresh=fresh, csrf=csrf, redirect=redirect)
+    asked = requirement(verified=verified, mfa=mfa, fresh=fresh, anonymous=anonymous, csrf=csrf, redirect=redirect)
 
     def decorate(view: Callable[P, R]) -> Callable[P, R]:
         @wraps(view)

@@ -10,7 +10,7 @@ from collections.abc import Mapping
 from types import MappingProxyType
 from typing import Any, cast
 
-from litestar import Litestar, get, post
+from litestar import Litestar, Request, get, post
 from litestar.di import Provide
 from litestar.handlers import HTTPRouteHandler
 from litestar.types import Scope
@@ -61,6 +61,7 @@ def _own_routes() -> list[HTTPRouteHandler]:
         get("/app/mfa", guards=[require(mfa=True)])(_tell),
         get("/app/fresh", guards=[require(fresh="5m")])(_tell),
         get("/app/page", guards=[require(verified=True, redirect="/verify")])(_tell),
+        get("/app/anybody", guards=[require(anonymous=True)])(_anybody),
         get("/app/open", dependencies={"again": Provide(_again)})(_open),
         post("/app/open", status_code=200, dependencies={"again": Provide(_again)})(_open),
         get("/app/raise")(_raise),
@@ -69,6 +70,10 @@ def _own_routes() -> list[HTTPRouteHandler]:
 
 async def _tell(current_user: CurrentUser) -> dict[str, Any]:
     return {"email": current_user.email}
+
+
+async def _anybody(request: Request[User, Any, Any]) -> dict[str, Any]:
+    return {"email": request.user.email}
 
 
 async def _done() -> dict[str, Any]:

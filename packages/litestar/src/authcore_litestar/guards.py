@@ -129,6 +129,7 @@ def require(
     verified: bool = False,
     mfa: bool = False,
     fresh: timedelta | str | None = None,
+    anonymous: bool = False,
     csrf: bool = True,
     redirect: str | None = None,
 ) -> _Require:
@@ -138,7 +139,9 @@ def require(
     a WebSocket is closed with 1008. Behind it `request.user` is the User and `request.auth` the Session.
     """
     check_parentheses(given, WRITE)
-    return _Require(requirement(verified=verified, mfa=mfa, fresh=fresh, csrf=csrf, redirect=redirect))
+    return _Require(
+        requirement(verified=verified, mfa=mfa, fresh=fresh, anonymous=anonymous, csrf=csrf, redirect=redirect)
+    )
 
 
 async def current_user(scope: Scope) -> User:

@@ -53,7 +53,7 @@ identities = Table(
 EMAIL_PASSWORD = "email_password"  # noqa: S105 - the name of a provider
 """The provider of every address that opens an account: by password, code or link (S1)."""
 EMAIL_RESERVED = "email_reserved"
-"""The provider of an address that a user has left and may still come back to: it opens nothing, and is nobody else's."""
+"""The provider of an address that a user has left and may come back to: it opens nothing, and is nobody else's."""
 USERNAME, PHONE = "username", "phone"
 MAX_EMAIL = 254  # RFC 5321 4.5.3.1.3, with the brackets of a path left out
 # RFC 5322 3.2.3: a dot-atom, so neither quotes nor commas nor brackets.
@@ -347,6 +347,13 @@ class Account(Value, frozen=True):
     disabled: bool
     delete_at: datetime | None = None
     locale: str | None = None
+
+    def greeting(self, address: str) -> str | None:
+        """Answer the name that a mail to an address greets by; None unless the address is proven.
+
+        Who signs up writes both: an address that nobody has proven gets no words of theirs.
+        """
+        return self.user.display_name if self.user.email_verified and self.user.email == address else None
 
 
 def account_of(row: Any, shape: UserShape) -> Account:

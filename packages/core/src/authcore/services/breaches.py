@@ -90,7 +90,8 @@ def source(given: Any) -> Breaches | None:
 
 def digest_of(password: str) -> str:
     """Answer the digest by which breached passwords are listed; it protects nothing and is not stored."""
-    return hashlib.sha1(password.encode(), usedforsecurity=False).hexdigest().upper()
+    # What callers hand over from bodies of their own may hold a lone surrogate: listed nowhere, no crash.
+    return hashlib.sha1(password.encode("utf-8", "surrogatepass"), usedforsecurity=False).hexdigest().upper()
 
 
 def _listed(lines: Iterable[bytes], wanted: bytes) -> bool:

@@ -35,6 +35,7 @@ def bind_password(tx: Connection, tenant: str, user_id: str, digest: str, now: d
     for provider, identifier in accounts.identifiers(tx, tenant, user_id):
         if provider == accounts.EMAIL_PASSWORD:
             passwords.forgive(tx, tenant, identifier)
+    passwords.forgive(tx, tenant, user_id)  # where those of an account without an address are counted
     return end(tx, user_id, now)
 
 

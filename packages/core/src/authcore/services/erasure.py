@@ -7,6 +7,7 @@ of a `user_id` go with the account; so do rows whose `info=IDENTIFIER` column ho
 from __future__ import annotations
 
 from collections.abc import Iterable, Iterator
+from datetime import datetime
 from functools import cache
 from typing import Any
 
@@ -14,7 +15,7 @@ from sqlalchemy import Column, Delete, Select, Table, bindparam, delete, select
 from sqlalchemy.engine import Connection
 
 from authcore.context import Context
-from authcore.services import accounts, events, journal, outbox, passwords, sessions
+from authcore.services import accounts, credentials, events, journal, outbox, passwords, sessions
 from authcore.services.accounts import users
 from authcore.services.seal import Unsealable, unseal
 from authcore.tables import Sealed, shipped
@@ -82,8 +83,8 @@ def remove(tx: Connection, tenant: str, user_id: str) -> bool:
     if accounts.by_id(tx, tenant, user_id, accounts.PLAIN) is None:
         return False
     known = known_as(tx, tenant, user_id)
-    for email in known:
-        passwords.forgive(tx, tenant, email)
+    for name in (*known, user_id):
+        passwords.forgive(tx, tenant, name)
     ids = tx.execute(_SESSION_IDS, {"user_": user_id}).scalars().all()
     for statement in _OF_SESSIONS:
         tx.execute(statement, {"user_": user_id})
@@ -118,22 +119,25 @@ def _recipient(ctx: Context, payload: bytes) -> str | None:
     return to
 
 
-async def erase(ctx: Context, user_id: str) -> bool:
+async def erase(ctx: Context, user_id: str, *, due: datetime | None = None) -> bool:
     """Remove a user with everything that is stored of it; tell whether there was one.
 
-    Audit rows stay, and name nobody: the pseudonym goes with the account.
+    Audit rows stay, and name nobody: the pseudonym goes with the account. `due` spares an account that is not to be
+    deleted by then: its owner may just have cancelled.
     """
     happened = events.occur(ctx, events.UserDeleted(ctx.tenant.id, ctx.now(), user_id))
     addresses = await ctx.db.read(known_as, ctx.tenant.id, user_id)
-    if not await ctx.db.write(_erase, ctx.tenant.id, user_id, happened):
+    if not await ctx.db.write(_erase, ctx.tenant.id, user_id, happened, due):
         return False
     await unsent(ctx, addresses)
     await events.tell(ctx, happened)
     return True
 
 
-def _erase(tx: Connection, tenant: str, user_id: str, happened: events.Occurred) -> bool:
-    if accounts.by_id(tx, tenant, user_id, accounts.PLAIN) is None:
+def _erase(tx: Connection, tenant: str, user_id: str, happened: events.Occurred, due: datetime | None) -> bool:
+    credentials.lock(tx, user_id)  # of two at once, one finds nothing any more
+    account = accounts.by_id(tx, tenant, user_id, accounts.PLAIN)
+    if account is None or (due is not None and (account.delete_at is None or account.delete_at > due)):
         return False
     events.write(tx, happened)
     return remove(tx, tenant, user_id)

@@ -230,6 +230,20 @@ class EmailChanged(Event, frozen=True):
     old_email: str | None
 
 
+class EmailAdded(Event, frozen=True):
+    """Another address opens a user's account."""
+
+    user: User
+    email: str
+
+
+class EmailRemoved(Event, frozen=True):
+    """One of a user's addresses opens the account no more."""
+
+    user: User
+    email: str
+
+
 class EmailChangeUndone(Event, frozen=True):
     """A user's address is again the one before."""
 
@@ -293,8 +307,10 @@ EVENTS: tuple[type[Event], ...] = (
     CurrentDeviceLogout,
     DeletionCancelled,
     DeletionRequested,
+    EmailAdded,
     EmailChangeUndone,
     EmailChanged,
+    EmailRemoved,
     Failed,
     Lockout,
     Login,

@@ -73,9 +73,10 @@ def named(ctx: Context, *, email: str | None, username: str | None, phone: str |
     for name in given:
         if name not in used.names:
             raise field_error(name, "unknown", "There is no such field.")
-    if len(given) != 1:
-        code, message = ("invalid", "Send one name alone.") if given else ("missing", "This field is required.")
-        raise field_error([*given, "email"][-1 if not given else 1], code, message)
-    [(name, value)] = given.items()
+    if not given:
+        raise field_error("email", "missing", "This field is required.")
+    (name, value), *more = given.items()
+    if more:
+        raise field_error(more[0][0], "invalid", "Send one name alone.")
     provider, canonical = _CANONICAL[name]
     return provider, canonical(value)

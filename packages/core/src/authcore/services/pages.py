@@ -17,6 +17,7 @@ import msgspec
 
 from authcore.context import Context
 from authcore.route import Answer
+from authcore.services import brands
 from authcore.values import Value
 
 _MARK = re.compile(r"\{([a-z]+)\}")
@@ -54,7 +55,7 @@ async def land(ctx: Context, landing: Landing) -> Answer:
     accepts = ctx.request.headers.get("accept", "") if ctx.request else ""
     if "text/html" not in accepts.lower():
         return Answer(200, NeedsConfirm(), headers=(("Vary", "Accept"),))
-    return Answer(200, None, headers=(("Vary", "Accept"), *_guards()), html=render(ctx, landing))
+    return Answer(200, None, headers=(("Vary", "Accept"), *_guards(_style(ctx))), html=render(ctx, landing))
 
 
 def render(ctx: Context, landing: Landing) -> str:
@@ -69,7 +70,7 @@ def render(ctx: Context, landing: Landing) -> str:
         "home": ctx.base_url,
     }
     markup = {name: escape(text, quote=True) for name, text in texts.items()}
-    markup |= {"fields": "".join(map(_input, landing.fields)), "style": _text("page.css"), "script": _text("page.js")}
+    markup |= {"fields": "".join(map(_input, landing.fields)), "style": _style(ctx), "script": _text("page.js")}
     # In one pass: what a value holds is never filled in again.
     return _MARK.sub(lambda match: markup[match[1]], _text("page.html"))
 
@@ -88,14 +89,33 @@ def _text(name: str) -> str:
     return (_FOLDER / name).read_text(encoding="utf-8")
 
 
-@lru_cache(maxsize=1)
-def _guards() -> tuple[tuple[str, str], ...]:
+def _style(ctx: Context) -> str:
+    return _coloured(brands.colour_of(ctx.app.brand, ctx.tenant.brand or {}))
+
+
+@lru_cache(maxsize=256)
+def _coloured(colour: str) -> str:
+    """Answer the style in a brand's colour, which is #rrggbb and nothing else."""
+    look = brands.palette(colour)
+    names = {
+        "button": look.button,
+        "ink": look.button_ink,
+        "link": look.link,
+        "dark-button": look.dark_button,
+        "dark-ink": look.dark_button_ink,
+        "dark-link": look.dark_link,
+    }
+    return ":root { " + " ".join(f"--{name}: {value};" for name, value in names.items()) + " }\n" + _text("page.css")
+
+
+@lru_cache(maxsize=256)
+def _guards(style: str) -> tuple[tuple[str, str], ...]:
     policy = (
-        f"default-src 'none'; script-src '{_source('page.js')}'; style-src '{_source('page.css')}'; "
+        f"default-src 'none'; script-src '{_source(_text('page.js'))}'; style-src '{_source(style)}'; "
         "connect-src 'self'; form-action 'none'; base-uri 'none'; frame-ancestors 'none'"
     )
     return (("Content-Security-Policy", policy), ("Referrer-Policy", "no-referrer"))
 
 
-def _source(name: str) -> str:
-    return "sha256-" + b64encode(hashlib.sha256(_text(name).encode()).digest()).decode()
+def _source(text: str) -> str:
+    return "sha256-" + b64encode(hashlib.sha256(text.encode()).digest()).decode()

@@ -16,9 +16,9 @@ from sqlalchemy.exc import IntegrityError
 from authcore.context import Context
 from authcore.errors import InvalidChallenge, SignUpClosed
 from authcore.ports import counting
-from authcore.services import accounts, admission, challenges, credentials, events, mailed
+from authcore.services import accounts, admission, challenges, credentials, events, guests, mailed
 from authcore.services import sign_in as pipeline
-from authcore.services.accounts import EMAIL_PASSWORD, Account, NewUser, UserShape
+from authcore.services.accounts import EMAIL_PASSWORD, Account, Guest, NewUser, UserShape
 from authcore.services.admission import Candidate
 from authcore.services.challenges import Attempt, ChallengeKind, Refused
 from authcore.services.events import Event, Occurred
@@ -95,11 +95,12 @@ async def enter(
     Raises InvalidChallenge, InvalidCredentials of a disabled account, SignUpClosed.
     """
     found, _ = await mailed.held(ctx, attempt)
-    new = await _new(ctx, way, found.recipient) if way.grows and found.user_id is None else None
+    guest = await guests.answering(ctx, attempt)
+    new = await _new(ctx, way, found.recipient, guest) if way.grows and found.user_id is None else None
     drawn = Drawn(
         way.provider,
         new,
-        events.occur(ctx, events.Registered),
+        events.occur_all(ctx, *guests.born(ctx, new)) if new is not None else (),
         events.occur(ctx, events.Verified),
     )
     entered = await ctx.db.write(_spend, attempt, drawn, ctx.app.user, ctx.now())
@@ -108,14 +109,14 @@ async def enter(
     for event in entered.happened:
         await events.tell(ctx, event)
     return await pipeline.complete(
-        ctx, entered.account, way.proof, via=via, device_id=device_id, device_name=device_name
+        ctx, entered.account, way.proof, via=via, device_id=device_id, device_name=device_name, guest=guest
     )
 
 
-async def _new(ctx: Context, way: Way, identifier: str) -> NewUser:
+async def _new(ctx: Context, way: Way, identifier: str, guest: Guest | None) -> NewUser:
     if way.provider == EMAIL_PASSWORD:
-        return await admission.new_user(ctx, way="sign_up", email=identifier, verified=True)
-    return await admission.new_user(ctx, way="sign_up", phone=identifier)
+        return await admission.new_user(ctx, way="sign_up", email=identifier, verified=True, guest=guest)
+    return await admission.new_user(ctx, way="sign_up", phone=identifier, guest=guest)
 
 
 class Drawn(Value, frozen=True):
@@ -123,7 +124,7 @@ class Drawn(Value, frozen=True):
 
     provider: str
     new: NewUser | None
-    registered: Occurred
+    born: tuple[Occurred, ...]
     verified: Occurred
 
 
@@ -141,8 +142,7 @@ def _spend(tx: Connection, attempt: Attempt, drawn: Drawn, shape: UserShape, now
         return None
     tenant, identifier = spent.challenge.tenant, spent.challenge.recipient
     if drawn.new is not None and _made(tx, drawn.new):
-        account = Account(drawn.new.user(), 0, False)
-        return Entered(account, (events.write(tx, drawn.registered, user=account.user),))
+        return Entered(drawn.new.account(), events.write_all(tx, drawn.born))
     # Whoever proves the identifier enters the account that has it by now.
     user_id = accounts.owner(tx, tenant, drawn.provider, identifier)
     if user_id is None or spent.challenge.user_id not in (None, user_id):

@@ -85,6 +85,7 @@ _REQUIRE = (
 _STATE = select(passwords.c.must_change, passwords.c.changed_at).where(passwords.c.user_id == bindparam("user_"))
 _DROP = delete(passwords).where(passwords.c.user_id == bindparam("user_"))
 _FORGIVE = delete(attempts).where(attempts.c.key == bindparam("key_"))
+_CARRY = update(attempts).where(attempts.c.key == bindparam("key_")).values(key=bindparam("new_"))
 
 
 class PasswordState(Value, frozen=True):
@@ -175,3 +176,9 @@ def drop(tx: Connection, user_id: str) -> bool:
 def forgive(tx: Connection, tenant: str, email: str) -> bool:
     """Forget the failures of an address, as a newly bound password does (rule A6); tell whether there were any."""
     return tx.execute(_FORGIVE, {"key_": attempt_key(tenant, email)}).rowcount == 1
+
+
+def carry(tx: Connection, tenant: str, before: str, after: str) -> None:
+    """Count the failures of an address at another one, which takes its place."""
+    forgive(tx, tenant, after)
+    tx.execute(_CARRY, {"key_": attempt_key(tenant, before), "new_": attempt_key(tenant, after)})

@@ -3,9 +3,10 @@
 from __future__ import annotations
 
 from collections.abc import Awaitable, Callable
+from functools import partial
 from typing import Protocol, runtime_checkable
 
-from authcore.context import Runtime
+from authcore.context import Context, Runtime
 from authcore.feature import Retention
 from authcore.services import challenges, journal, outbox
 
@@ -37,6 +38,8 @@ async def sweep(runtime: Runtime) -> dict[str, int]:
     rooms = (retention for feature in runtime.features for retention in feature.retentions)
     kinds = {retention.name: retention for retention in (*SERVICES, *rooms)}
     removed = {name: await _clean(runtime, retention) for name, retention in kinds.items()}
+    for sweeping in (each for feature in runtime.features for each in feature.sweeps):
+        removed[sweeping.name] = await _until_nothing(partial(sweeping.run, Context(runtime), BATCH), least=BATCH)
     if isinstance(runtime.ports.kv, Sweeping):
         removed["kv"] = await _until_nothing(runtime.ports.kv.sweep, least=1)
     return removed

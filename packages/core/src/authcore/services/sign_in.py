@@ -18,10 +18,11 @@ from authcore.context import Context
 from authcore.errors import InvalidCredentials, NotAuthenticated
 from authcore.feature import SignInStep
 from authcore.http import Cookie
-from authcore.services import accounts, cookies, events, sessions, tokens, transport
-from authcore.services.accounts import Account, User
+from authcore.services import accounts, cookies, events, guests, sessions, tokens, transport
+from authcore.services.accounts import Account, Guest, User
 from authcore.services.challenges import ChallengeView
-from authcore.services.events import Occurred
+from authcore.services.events import Event, Occurred
+from authcore.services.guests import Leaving
 from authcore.services.sessions import Client, Issued, Session, Transport
 from authcore.values import Value
 
@@ -41,7 +42,8 @@ class SignInState(msgspec.Struct, frozen=True, kw_only=True):
     """A sign-in on its way; steps carry it inside their challenges.
 
     `remember_token` is what the client presented to be spared a step; `remember` asks for one at the end, which lives
-    until `remember_until` where an earlier one was spent for it.
+    until `remember_until` where an earlier one was spent for it. `guest` is the id of the user without an account whose
+    session began it.
     """
 
     user_id: str
@@ -55,6 +57,7 @@ class SignInState(msgspec.Struct, frozen=True, kw_only=True):
     remember_until: datetime | None = None
     device_id: str | None = None
     device_name: str | None = None
+    guest: str | None = None
 
 
 class Remembered(Value, frozen=True):
@@ -110,9 +113,12 @@ async def complete(
     device_id: str | None = None,
     device_name: str | None = None,
     remember_token: str | None = None,
+    guest: Guest | None = None,
 ) -> Outcome:
     """Turn a proved first factor into a session, or into the next step's challenge; raise InvalidCredentials
     if disabled.
+
+    A `guest` who is not the account itself ends with it, and what it had is merged.
     """
     state = SignInState(
         user_id=account.user.id,
@@ -123,6 +129,7 @@ async def complete(
         device_id=device_id,
         device_name=device_name,
         remember_token=remember_token,
+        guest=guest.user.id if guest is not None and guest.user.id != account.user.id else None,
     )
     return await _advance(ctx, account, state)
 
@@ -158,6 +165,7 @@ async def _advance(ctx: Context, account: Account, state: SignInState) -> Outcom
 
 
 async def _issue(ctx: Context, account: Account, state: SignInState) -> SignedIn:
+    leaving = await guests.leaving(ctx, state.guest, account.user)
     client = transport.client_info(ctx, state.device_id, state.device_name)
     made = sessions.draft(
         ctx,
@@ -169,16 +177,20 @@ async def _issue(ctx: Context, account: Account, state: SignInState) -> SignedIn
         client=client,
         auth_time=ctx.now(),
     )
-    happened = events.occur_all(
-        ctx,
-        events.Authenticated(ctx.tenant.id, ctx.now(), account.user),
-        events.Login(ctx.tenant.id, ctx.now(), account.user, made.issued.session.id),
-    )
-    await ctx.db.write(_insert, made, _replaced(ctx, state.transport), happened)
+    happened = events.occur_all(ctx, *_events(ctx, account.user, made.issued.session.id))
+    left = await ctx.db.write(_insert, made, _replaced(ctx, state.transport), happened, leaving)
     remembered = await _remember(ctx, account, state)
     await events.tell_all(ctx, happened)
+    if leaving is not None and left:
+        await guests.leave(ctx, leaving)
     more = remembered.cookies if remembered else ()
     return SignedIn(account.user, made.issued, (*transport.session_cookies(ctx, made.issued), *more), remembered)
+
+
+def _events(ctx: Context, user: User, session_id: str) -> list[Event]:
+    login = events.Login(ctx.tenant.id, ctx.now(), user, session_id)
+    # Who has no account proved nothing.
+    return [login] if user.anonymous else [events.Authenticated(ctx.tenant.id, ctx.now(), user), login]
 
 
 async def _remember(ctx: Context, account: Account, state: SignInState) -> Remembered | None:
@@ -190,9 +202,13 @@ async def _remember(ctx: Context, account: Account, state: SignInState) -> Remem
     return None
 
 
-def _insert(tx: Connection, made: sessions.Draft, replaced: bytes | None, happened: Sequence[Occurred]) -> None:
+def _insert(
+    tx: Connection, made: sessions.Draft, replaced: bytes | None, happened: Sequence[Occurred], leaving: Leaving | None
+) -> bool:
+    """Store the session and retire the guest whom it replaces; tell whether this sign-in did so."""
     sessions.insert_draft(tx, made, replaced)
     events.write_all(tx, happened)
+    return leaving is not None and guests.retire(tx, leaving, made.issued.session.created_at)
 
 
 def _replaced(ctx: Context, via: Transport) -> bytes | None:

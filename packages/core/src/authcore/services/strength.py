@@ -22,7 +22,8 @@ _BITS, _BITS_OF_TURN = 1.5, 2.0  # of a character that goes on like text, and mo
 
 def estimate(password: str, known: Sequence[str] = ()) -> Score:
     """Answer 0 to 4; what is `known` of the account counts as guessed at once."""
-    judged = password[:MOST_JUDGED]
+    # A lone surrogate is no text that every judge reads.
+    judged = password[:MOST_JUDGED].encode("utf-8", "replace").decode()
     judge = _zxcvbn()
     return judge(judged, list(known)) if judge else own_estimate(judged, known)
 
@@ -31,7 +32,9 @@ def own_estimate(password: str, known: Sequence[str] = ()) -> Score:
     """Answer the estimate of those who do not have zxcvbn: text is cheap, turns of kind cost, runs are free."""
     folded = password.casefold()
     bare = folded.strip("0123456789!?.,-_ ")
-    if {folded, bare, bare[: len(bare) // 2]} & {*common_passwords(), *(word.casefold() for word in known)}:
+    half = bare[: len(bare) // 2]
+    guesses = {folded, bare, half if bare == half * 2 else bare}
+    if guesses & common_passwords() or guesses & {word.casefold() for word in known}:
         return 0
     bits = 0.0
     for before, char in pairwise(password):

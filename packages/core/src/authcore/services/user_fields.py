@@ -13,6 +13,7 @@ from msgspec.structs import replace
 from authcore.decode import to_struct
 from authcore.errors import ConfigurationError, field_error
 from authcore.route import Private, Route
+from authcore.services import identifiers
 from authcore.services.accounts import PLAIN, User, UserShape
 
 if TYPE_CHECKING:
@@ -82,11 +83,21 @@ def extended(body: type[msgspec.Struct], shape: UserShape) -> type[msgspec.Struc
 
 
 def routes_of(app: AppSettings, features: Iterable[Feature]) -> list[Route]:
-    """Answer the routes of rooms as this application serves them: its own fields in bodies, fallbacks given way."""
+    """Answer the routes of rooms as this application serves them.
+
+    Bodies take its own fields and what names its users; fallbacks have given way.
+    """
+    features = tuple(features)
     routes = [route for feature in features for route in feature.routes]
     firm = {(route.method, route.path) for route in routes if not route.fallback}
     kept = [route for route in routes if not (route.fallback and (route.method, route.path) in firm)]
-    return [replace(route, body=extended(route.body, app.user)) if route.user_fields else route for route in kept]
+    used = identifiers.of(features)
+    return [_as_served(route, app.user, used) for route in kept]
+
+
+def _as_served(route: Route, shape: UserShape, used: identifiers.Identifiers) -> Route:
+    body = extended(route.body, shape) if route.user_fields else route.body
+    return replace(route, body=identifiers.extended(body, used) if route.identifiers else body)
 
 
 def given(body: msgspec.Struct, shape: UserShape) -> dict[str, Any]:

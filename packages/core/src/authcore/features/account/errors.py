@@ -5,13 +5,6 @@ from __future__ import annotations
 from authcore.errors import Conflict
 
 
-class AnonymousAccount(Conflict):
-    """The session has no account that could be named or invite: signing up makes one of it."""
-
-    code = "anonymous_account"
-    message = "Sign up first: this session has no account."
-
-
 class TooManyEmails(Conflict):
     """The account has as many addresses as it may have."""
 

@@ -12,7 +12,7 @@ from authcore.services.mailed import Compose
 from authcore.services.outbox import Effect, MailPayload, SmsPayload
 
 _PATHS = {
-    "account_email": "/me/emails",
+    "account_email": "/me/emails/confirm",
     "invitation": "/invitations/accept",
     "deletion": "/me/deletion/confirm",
     "deletion_scheduled": "/me/deletion/cancel",
@@ -23,7 +23,7 @@ def secret(kind: str, locale: str | None, data: Mapping[str, Any] | None = None)
     """Answer what makes the message of a kind with a challenge's link and code; to a number it is a text message."""
 
     def compose(ctx: Context, challenge: Challenge) -> Effect:
-        if not challenge.recipient.startswith("+"):
+        if "@" in challenge.recipient:
             return _mail(ctx, kind, challenge, locale, data or {})
         return text(ctx, kind, challenge, locale)
 

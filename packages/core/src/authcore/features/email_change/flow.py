@@ -8,7 +8,7 @@ from authcore.context import Authenticated, Context
 from authcore.errors import InvalidChallenge, InvalidFields, field_error
 from authcore.features.email_change import mails, store
 from authcore.features.email_change.settings import EmailChangeSettings
-from authcore.features.email_change.store import Change, Undo
+from authcore.features.email_change.store import Back, Change, Undo
 from authcore.route import FRESH, SIGNED_IN
 from authcore.services import accounts, challenges, events, guard, limits, mailed, outbox, sessions, transport
 from authcore.services.accounts import EMAIL_PASSWORD, User
@@ -145,7 +145,7 @@ async def undo(ctx: Context, *, token: str) -> User:
     """Spend the old address's link: the account is its again, signed out everywhere.
 
     The password opens nothing until a reset, by a mail to this address, replaces it; addresses and a phone that came
-    after the change are dropped. Raises InvalidChallenge, RateLimited.
+    after the change are dropped, and so is a deletion that was asked for. Raises InvalidChallenge, RateLimited.
     """
     attempt = await challenges.attempt_link(ctx, _settings(ctx).undo, token)
     found, _ = await mailed.held(ctx, attempt)
@@ -155,13 +155,14 @@ async def undo(ctx: Context, *, token: str) -> User:
     told = [mails.undone(ctx, found.recipient, account.locale, restored=True)]
     if account.user.email not in (None, found.recipient):
         told.append(mails.undone(ctx, account.user.email or "", account.locale, restored=False))
-    happened = events.occur(ctx, events.EmailChangeUndone)
-    event = await ctx.db.write(store.undo, attempt, told, happened, ctx.app.user)
-    if not isinstance(event, events.EmailChangeUndone):
+    undone, stays = events.occur_all(ctx, events.EmailChangeUndone, events.DeletionCancelled)
+    outcome = await ctx.db.write(store.undo, Back(attempt, tuple(told), undone, stays), ctx.app.user)
+    if outcome is None:
         raise InvalidChallenge()
     outbox.wake(ctx)
-    await events.tell(ctx, event)
-    return event.user
+    user, happened = outcome
+    await events.tell_all(ctx, happened)
+    return user
 
 
 def _settings(ctx: Context) -> EmailChangeSettings:

@@ -61,6 +61,7 @@ _MOVE = (
     .values(email=bindparam("email_"), email_verified_at=bindparam("now_"), updated_at=bindparam("now_"))
 )
 _FORGET_PHONE = update(users).where(users.c.id == bindparam("user_")).values(phone=None)
+_STAY = update(users).where(users.c.id == bindparam("user_"), users.c.delete_at.is_not(None)).values(delete_at=None)
 _END_UNDOS = (
     update(challenges.challenges)
     .where(
@@ -80,6 +81,15 @@ class Undo(Value, frozen=True):
     hidden: ClassVar = frozenset({"key"})
     challenge: Challenge
     key: tuple[str, bytes]
+
+
+class Back(Value, frozen=True):
+    """Everything that an undo needs, drawn before its transaction."""
+
+    attempt: Attempt
+    mails: tuple[Effect, ...]
+    undone: Occurred
+    stays: Occurred
 
 
 class Change(Value, frozen=True):
@@ -182,27 +192,18 @@ def _told(tx: Connection, tenant: str, change: Change, shape: UserShape) -> tupl
 
 
 @counting
-def undo(
-    tx: Connection, attempt: Attempt, mails: Sequence[Effect], happened: Occurred, shape: UserShape
-) -> Event | None:
+def undo(tx: Connection, back: Back, shape: UserShape) -> tuple[User, Sequence[Event]] | None:
     """Spend the old address's link and give the account back to it; None if it opens nothing."""
-    spent = challenges.spend(tx, attempt)
+    spent = challenges.spend(tx, back.attempt)
     match spent:
         case Refused():
             return None
         case Spent(challenge=challenge):
-            return _restore(tx, challenge, attempt.now, mails, happened, shape)
+            return _restore(tx, challenge, back, shape)
 
 
-def _restore(
-    tx: Connection,
-    challenge: Challenge,
-    now: datetime,
-    mails: Sequence[Effect],
-    happened: Occurred,
-    shape: UserShape,
-) -> Event | None:
-    tenant, user_id, email = challenge.tenant, challenge.subject, challenge.recipient
+def _restore(tx: Connection, challenge: Challenge, back: Back, shape: UserShape) -> tuple[User, Sequence[Event]] | None:
+    tenant, user_id, email, now = challenge.tenant, challenge.subject, challenge.recipient, back.attempt.now
     account = accounts.by_id(tx, tenant, user_id, shape)
     if account is None or not _take(tx, tenant, user_id, email, now):
         return None
@@ -212,12 +213,20 @@ def _restore(
         accounts.drop_identity(tx, tenant, EMAIL_PASSWORD, account.user.email or "", user_id)
     _end_undos(tx, tenant, user_id, challenge.kind.purpose, challenge.created_at, now)
     tx.execute(_MOVE, {"user_": user_id, "email_": email, "now_": now})
+    # An account that is to be deleted changes no address: the deletion was asked for after the change.
+    stays = tx.execute(_STAY, {"user_": user_id}).rowcount == 1
     if not passwords.mark_compromised(tx, user_id, now):
         credentials.end(tx, user_id, now)
-    for mail in mails:
+    for mail in back.mails:
         outbox.enqueue(tx, mail)
+    return _told_back(tx, tenant, user_id, (back.undone, back.stays) if stays else (back.undone,), shape)
+
+
+def _told_back(
+    tx: Connection, tenant: str, user_id: str, happened: Sequence[Occurred], shape: UserShape
+) -> tuple[User, Sequence[Event]] | None:
     restored = accounts.by_id(tx, tenant, user_id, shape)
-    return None if restored is None else events.write(tx, happened, user=restored.user)
+    return None if restored is None else (restored.user, events.write_all(tx, happened, user=restored.user))
 
 
 def _drop_later(tx: Connection, tenant: str, user_id: str, email: str, since: datetime) -> None:

@@ -23,17 +23,10 @@ def composer(account: Account | None) -> Compose:
             token=token,
             url=links.link(ctx, KIND, "/magic-link", token),
             expires_at=challenge.expires_at,
-            username=_greeted(account, challenge.recipient),
+            username=account.greeting(challenge.recipient) if account else None,
             locale=account.locale if account else None,
             data={"code_minutes": challenge.code_minutes},
         )
         return outbox.mail(ctx, payload, void=challenge.void)
 
     return compose
-
-
-def _greeted(account: Account | None, address: str) -> str | None:
-    # Who signs up writes the address and the name: an address that nobody has proven gets no words of theirs.
-    if account is None or not account.user.email_verified or account.user.email != address:
-        return None
-    return account.user.display_name

@@ -14,6 +14,7 @@ from authcore.services.events import EmailChanged, Failed, Login, LoginFromNewDe
 from authcore.services.keys import mac
 
 DAY = 86400  # seconds
+_TELL_THEMSELVES = ("account", "email_change")
 
 
 # --- devices ---
@@ -76,8 +77,8 @@ async def password_set(ctx: Context, event: Any) -> None:
 
 
 async def email(ctx: Context, event: EmailChanged) -> None:
-    """Tell the address that lost the account, unless the room that changed it has done so, with a way to undo it."""
-    if event.old_email is not None and not any(room.name == "email_change" for room in ctx.runtime.features):
+    """Tell the address that lost the account, unless the room that changed it has done so itself."""
+    if event.old_email is not None and not any(room.name in _TELL_THEMSELVES for room in ctx.runtime.features):
         await _send(ctx, "notice_email", event.user, to=event.old_email)
 
 

@@ -113,6 +113,11 @@ class Password(Feature):
             found.append(
                 "Password(min_length=…) is below 15 while it may be the only factor (NIST SP 800-63B-4 3.1.1.2)."
             )
+        if self.policy.max_age is not None:
+            found.append(
+                "Password(max_age=…) makes people choose weaker passwords; NIST SP 800-63B-4 3.1.1.2 asks for a change "
+                "only where a password is known to others."
+            )
         if not self.settings.require_code:
             found.append(
                 "Password(require_code=False): sign-up answers 409 account_exists, so it tells who has an account."

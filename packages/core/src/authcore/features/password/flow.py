@@ -23,6 +23,8 @@ from authcore.services import (
     admission,
     challenges,
     events,
+    guests,
+    identifiers,
     limits,
     mailed,
     outbox,
@@ -84,6 +86,8 @@ async def sign_up(
 async def _pend(ctx: Context, email: str, password: str, profile: dict[str, Any], via: Transport) -> ChallengeRequired:
     binding, cookies = ways.ensure_binding(ctx, via)
     hint = challenges.mask_email(email)
+    guest = await guests.present(ctx)
+    profile = {**profile, "guest": guest.user.id if guest else None}
     taken = await ctx.db.read(accounts.owner, ctx.tenant.id, accounts.EMAIL_PASSWORD, email) is not None
     kind = ctx.settings(PasswordSettings).sign_up
     earlier = await mailed.earlier(ctx, kind, email, binding, own=True)
@@ -117,16 +121,15 @@ async def _register(
     device_name: str | None,
 ) -> Outcome:
     digest = await ctx.hasher.hash(password)
-    new = await admission.new_user(ctx, way="sign_up", email=email, **profile)
+    guest = await guests.present(ctx)
+    new = await admission.new_user(ctx, way="sign_up", email=email, guest=guest, **profile)
     mail = mails.welcome(ctx, email)
-    happened = events.occur_all(ctx, events.Registered(ctx.tenant.id, ctx.now(), new.user()))
+    happened = events.occur_all(ctx, *guests.born(ctx, new))
     if not await ctx.db.write(store.register, new, digest, mail, happened):
         raise AccountExists()
     outbox.wake(ctx)
     await events.tell_all(ctx, happened)
-    return await pipeline.complete(
-        ctx, Account(new.user(), 0, False), PASSWORD, via=via, device_id=device_id, device_name=device_name
-    )
+    return await pipeline.complete(ctx, new.account(), PASSWORD, via=via, device_id=device_id, device_name=device_name)
 
 
 async def verify_sign_up(
@@ -149,6 +152,9 @@ async def verify_sign_up(
     if pending is None:
         raise InvalidChallenge()
     held = challenges.payload(ctx, pending)
+    guest = await guests.present(ctx)
+    # Only who began the sign-up becomes its account; another guest of this browser signs in to it.
+    becomes = guest if guest is not None and guest.user.id == held["guest"] else None
     new = await admission.new_user(
         ctx,
         way="sign_up",
@@ -156,22 +162,21 @@ async def verify_sign_up(
         verified=True,
         display_name=held["display_name"],
         fields=held["fields"],
+        guest=becomes,
     )
-    happened = events.occur_all(
-        ctx,
-        events.Registered(ctx.tenant.id, ctx.now(), new.user()),
-        events.Verified(ctx.tenant.id, ctx.now(), new.user()),
-    )
+    verified = events.Verified(ctx.tenant.id, ctx.now(), new.user())
+    happened = events.occur_all(ctx, *guests.born(ctx, new), verified)
     if not await ctx.db.write(store.verify, attempt, new, held["digest"], happened):
         raise InvalidChallenge()
     await events.tell_all(ctx, happened)
     return await pipeline.complete(
         ctx,
-        Account(new.user(), 0, False),
+        new.account(),
         PASSWORD_AND_MAIL,
         via=via,
         device_id=device_id,
         device_name=device_name,
+        guest=guest,
     )
 
 
@@ -189,7 +194,9 @@ async def resend_sign_up(ctx: Context, *, challenge_id: str) -> ChallengeRequire
 async def sign_in(
     ctx: Context,
     *,
-    email: str,
+    email: str | None = None,
+    username: str | None = None,
+    phone: str | None = None,
     password: str,
     transport: Transport | None = None,
     device_id: str | None = None,
@@ -198,16 +205,17 @@ async def sign_in(
 ) -> Outcome:
     """Check a password and enter the pipeline; raise InvalidCredentials, PasswordDisabled, RateLimited, Overloaded.
 
-    Unknown address, wrong password, disabled and resting accounts are one answer, at one cost. A `remember_token`
-    spares a step of the pipeline; one that is not this account's is ignored (S12).
+    Who signs in is named by one of `email`, `username` and `phone`, as far as `Account(…)` uses them; raises
+    InvalidFields. Unknown name, wrong password, disabled and resting accounts are one answer, at one cost. A
+    `remember_token` spares a step of the pipeline; one that is not this account's is ignored (S12).
     """
     enabled(ctx)
     via = ways.chosen(ctx, transport, device_id, device_name)
-    address = accounts.canonical_email(email)
-    await events.emit(ctx, events.Attempting(ctx.tenant.id, ctx.now(), address))
-    await guesses.begin(ctx, address)
-    account = await _checked(ctx, address, password)
-    await guesses.forgive(ctx, address)
+    provider, name = identifiers.named(ctx, email=email, username=username, phone=phone)
+    await events.emit(ctx, events.Attempting(ctx.tenant.id, ctx.now(), name))
+    await guesses.begin(ctx, name)
+    account = await _checked(ctx, provider, name, password)
+    await guesses.forgive(ctx, name)
     return await pipeline.complete(
         ctx,
         account,
@@ -216,23 +224,24 @@ async def sign_in(
         device_id=device_id,
         device_name=device_name,
         remember_token=remember_token,
+        guest=await guests.present(ctx),
     )
 
 
-async def _checked(ctx: Context, email: str, password: str) -> Account:
+async def _checked(ctx: Context, provider: str, name: str, password: str) -> Account:
     """Answer the account whose password this is; count the failure and raise InvalidCredentials otherwise."""
-    decoy = await decoys.choose(ctx, email)
-    found = await ctx.db.read(store.credential, ctx.tenant.id, email, ctx.app.user)
+    decoy = await decoys.choose(ctx, name)
+    found = await ctx.db.read(store.credential, ctx.tenant.id, name, ctx.app.user, provider)
     match = await _verify(ctx, found.digest, decoy, password)
     rests = found.failures >= passwords.MAX_FAILURES or found.must_change == "compromised"
     if match is None or rests or found.account is None or found.account.disabled:
         owned = found.account is not None
-        await ctx.db.write(store.count_failure, ctx.tenant.id, email, ctx.now(), owned=owned)
-        await unlocking.offer(ctx, email, found)
-        await events.emit(ctx, events.Failed(ctx.tenant.id, ctx.now(), email))
+        await ctx.db.write(store.count_failure, ctx.tenant.id, found.key, ctx.now(), owned=owned)
+        await unlocking.offer(ctx, found)
+        await events.emit(ctx, events.Failed(ctx.tenant.id, ctx.now(), name))
         raise InvalidCredentials()
     if found.failures:
-        await ctx.db.write(passwords.forgive, ctx.tenant.id, email)
+        await ctx.db.write(passwords.forgive, ctx.tenant.id, found.key)
     if match.needs_rehash and found.digest is not None:
         fresh = await ctx.hasher.hash(policy.normalise(password))
         await ctx.db.write(passwords.rehash, found.account.user.id, found.digest, fresh, ctx.now())
@@ -253,7 +262,7 @@ async def _verify(ctx: Context, digest: str | None, decoy: str, password: str) -
 async def prove(ctx: Context, password: str) -> Proof:
     """Prove again, by password, who is signed in; raise InvalidCredentials, counted as at sign-in."""
     enabled(ctx)
-    if ctx.who is None or ctx.who.user.email is None:
+    if ctx.who is None:
         raise NotAuthenticated()
     await proved(ctx, ctx.who.user, password)
     return PASSWORD
@@ -263,7 +272,7 @@ async def proved(ctx: Context, user: User, password: str) -> Account:
     """Answer the account of a user whose password this is; raise InvalidCredentials, counted as at sign-in."""
     email = user.email or user.id
     await guesses.begin(ctx, email)
-    account = await _checked(ctx, email, password)
+    account = await _checked(ctx, store.USER, user.id, password)
     if account.user.id != user.id:
         raise InvalidCredentials()
     await guesses.forgive(ctx, email)

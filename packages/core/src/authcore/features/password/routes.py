@@ -40,6 +40,7 @@ from authcore.features.password.schemas import (
 from authcore.route import FRESH, SIGNED_IN, Answer, Empty, Route
 from authcore.services import pages, transport
 from authcore.services.answers import ChallengeRequiredBody, SignedInBody, answer, challenge_answer
+from authcore.services.identifiers import sent
 from authcore.services.pages import Landing, NeedsConfirm
 from authcore.services.sign_in import ChallengeRequired
 from authcore.services.user_fields import given
@@ -83,7 +84,7 @@ async def sign_in(ctx: Context, body: SignIn) -> Answer:
     """Check a password."""
     outcome = await flow.sign_in(
         ctx,
-        email=body.email,
+        **sent(body),
         password=body.password,
         transport=body.transport,
         device_id=body.device_id,
@@ -202,6 +203,7 @@ ROUTES = (
         body=SignIn,
         answers={200: SignedInBody, 202: ChallengeRequiredBody},
         mints=True,
+        identifiers=True,
         raises=(PasswordDisabled, AmbiguousCredentials, InvalidCredentials, RateLimited, Overloaded),
         tag="password",
     ),

@@ -28,20 +28,20 @@ from authcore.services.sessions import Issued
 from authcore.tables import UtcDateTime
 from authcore.values import Value
 
+USER = "user"
+"""Stands for a provider where a credential is asked for by the user's id."""
 NOBODYS = timedelta(days=1)
 """After so long without a failure, the failures of an address that has no account count from 1 again."""
 _EVER = datetime(1970, 1, 1, tzinfo=UTC)
 
-_CREDENTIAL = (
-    select(*ACCOUNT_COLUMNS, passwords.c.digest, passwords.c.must_change, passwords.c.changed_at)
-    .select_from(
-        identities.join(users, users.c.id == identities.c.user_id).join(passwords, passwords.c.user_id == users.c.id)
-    )
-    .where(
-        identities.c.tenant == bindparam("tenant_"),
-        identities.c.provider == EMAIL_PASSWORD,
-        identities.c.identifier == bindparam("email_"),
-    )
+_OF_USER = select(*ACCOUNT_COLUMNS, passwords.c.digest, passwords.c.must_change, passwords.c.changed_at).select_from(
+    users.join(passwords, passwords.c.user_id == users.c.id)
+)
+_BY_USER = _OF_USER.where(users.c.tenant == bindparam("tenant_"), users.c.id == bindparam("name_"))
+_BY_NAME = _OF_USER.join(identities, identities.c.user_id == users.c.id).where(
+    identities.c.tenant == bindparam("tenant_"),
+    identities.c.provider == bindparam("provider_"),
+    identities.c.identifier == bindparam("name_"),
 )
 _FAILURES = select(attempts.c.failures).where(attempts.c.key == bindparam("key_"))
 _INSERT_ATTEMPT = insert(attempts)
@@ -69,23 +69,34 @@ _CLEAN = delete(attempts).where(
 
 
 class Credential(Value, frozen=True):
-    """What is known of an address: the account with its digest, if any, and its consecutive failures."""
+    """What is known of a name: the account with its digest, if any, and its consecutive failures.
+
+    Those are counted under `key`: the account's own, so that further names buy no more guesses, or the name where there
+    is no account (rule A6).
+    """
 
     hidden: ClassVar = frozenset({"digest"})
     account: Account | None
     digest: str | None
     failures: int
+    key: str
     must_change: str | None = None
     changed_at: datetime | None = None
 
 
-def credential(tx: Connection, tenant: str, email: str, shape: UserShape) -> Credential:
-    """Answer what is known of an address."""
-    failures = tx.execute(_FAILURES, {"key_": attempt_key(tenant, email)}).scalar_one_or_none() or 0
-    row = tx.execute(_CREDENTIAL, {"tenant_": tenant, "email_": email}).one_or_none()
+def credential(
+    tx: Connection, tenant: str, name: str, shape: UserShape, provider: str = EMAIL_PASSWORD
+) -> Credential:
+    """Answer what is known of an address, or of a name of another `provider`."""
+    known = {"tenant_": tenant, "name_": name}
+    row = (
+        tx.execute(_BY_USER, known) if provider == USER else tx.execute(_BY_NAME, {**known, "provider_": provider})
+    ).one_or_none()
+    key = name if row is None else row.email or row.id
+    failures = tx.execute(_FAILURES, {"key_": attempt_key(tenant, key)}).scalar_one_or_none() or 0
     if row is None:
-        return Credential(None, None, failures)
-    return Credential(accounts.account_of(row, shape), row.digest, failures, row.must_change, row.changed_at)
+        return Credential(None, None, failures, key)
+    return Credential(accounts.account_of(row, shape), row.digest, failures, key, row.must_change, row.changed_at)
 
 
 @counting

@@ -22,21 +22,21 @@ UNLOCK = ChallengeKind(
 )
 
 
-async def offer(ctx: Context, email: str, found: Credential) -> None:
-    """Mail the owner of a password that rests a link, once in six hours; an unknown address gets the same rows.
+async def offer(ctx: Context, found: Credential) -> None:
+    """Mail the owner of a password that rests a link, once in six hours; an unknown name gets the same rows.
 
     `found` is what was known before the failure that was just counted.
     """
-    if found.failures + 1 < MAX_FAILURES or not await limits.allowed(ctx, Hit("unlock.account", email)):
+    if found.failures + 1 < MAX_FAILURES or not await limits.allowed(ctx, Hit("unlock.account", found.key)):
         return
     account = found.account
-    void = account is None or account.disabled
+    void = account is None or account.disabled or account.user.email is None
     await mailed.start(
         ctx,
         UNLOCK,
         mails.unlock,
-        subject=email,
-        recipient=email,
+        subject=found.key,
+        recipient=found.key,
         via="bearer",  # the owner's mail opens in another browser than the one that failed
         user_id=account.user.id if account is not None else None,
         void=void,

@@ -9,7 +9,7 @@ from authcore.errors import field_error
 from authcore.features.password_reset import asking, replacing
 from authcore.features.password_reset.settings import BrokerSettings, PasswordResetSettings
 from authcore.http import Cookie
-from authcore.services import accounts, challenges, mailed, phones, tokens
+from authcore.services import accounts, challenges, guests, mailed, phones, tokens
 from authcore.services import sign_in as pipeline
 from authcore.services import transport as ways
 from authcore.services.accounts import User
@@ -96,11 +96,12 @@ async def complete(
     replacing.refuse_weak(ctx, new_password, password_confirmation)
     broker = await _broker_of(ctx, challenge_id)
     attempt = await mailed.attempt(ctx, broker.kind, token=token, challenge_id=challenge_id, code=code)
+    guest = await guests.answering(ctx, attempt)
     done = await replacing.replace(ctx, broker, attempt, new_password)
     if not settings.sign_in_after:
         return ResetDone(done.account.user)
     return await pipeline.complete(
-        ctx, done.account, broker.proves, via=via, device_id=device_id, device_name=device_name
+        ctx, done.account, broker.proves, via=via, device_id=device_id, device_name=device_name, guest=guest
     )
 
 

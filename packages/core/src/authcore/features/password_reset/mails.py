@@ -42,19 +42,14 @@ def _mail(broker: BrokerSettings, account: Account | None) -> Compose:
             token=token,
             url=_url(ctx, broker, token),
             expires_at=challenge.expires_at,
-            username=_greeted(account, challenge.recipient),
+            username=account.greeting(challenge.recipient) if account else None,
             locale=account.locale if account else None,
-            data={"code_minutes": _code_minutes(challenge)},
+            data={"code_minutes": challenge.code_minutes},
             metadata={"broker": broker.name},
         )
         return outbox.mail(ctx, payload, void=challenge.void)
 
     return compose
-
-
-def _code_minutes(challenge: Challenge) -> int:
-    # The link lives longer than the code beside it: the mail tells both.
-    return max(1, round((challenge.code_until - challenge.sent_at).total_seconds() / 60))
 
 
 def _url(ctx: Context, broker: BrokerSettings, token: str) -> str:
@@ -63,10 +58,3 @@ def _url(ctx: Context, broker: BrokerSettings, token: str) -> str:
     if ctx.app.build_link is not None:
         return links.link(ctx, f"{PURPOSE}_{broker.name}", "", token)
     return f"{ctx.base_url}{broker.page}#token={token}"
-
-
-def _greeted(account: Account | None, address: str) -> str | None:
-    # Who signs up writes the address and the name: an address that nobody has proven gets no words of theirs.
-    if account is None or not account.user.email_verified or account.user.email != address:
-        return None
-    return account.user.display_name

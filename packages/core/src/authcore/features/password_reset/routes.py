@@ -73,7 +73,7 @@ def routes(*, sign_in_after: bool = True, phone: bool = False) -> tuple[Route, .
             answers={202: SentBody},
             mints=True,
             raises=(PasswordDisabled, RateLimited),
-            tag="password",
+            tag="password_reset",
         ),
         Route(
             method="POST",
@@ -83,7 +83,7 @@ def routes(*, sign_in_after: bool = True, phone: bool = False) -> tuple[Route, .
             body=CheckReset,
             answers={200: ResetValidBody},
             raises=(PasswordDisabled, InvalidChallenge, RateLimited),
-            tag="password",
+            tag="password_reset",
         ),
         Route(
             method="POST",
@@ -94,7 +94,7 @@ def routes(*, sign_in_after: bool = True, phone: bool = False) -> tuple[Route, .
             answers=after,
             mints=True,
             raises=(PasswordDisabled, InvalidChallenge, RateLimited, Overloaded),
-            tag="password",
+            tag="password_reset",
         ),
         Route(
             method="GET",
@@ -103,6 +103,6 @@ def routes(*, sign_in_after: bool = True, phone: bool = False) -> tuple[Route, .
             summary="Land from a reset mail",
             answers={200: NeedsConfirm},
             raises=(PasswordDisabled,),
-            tag="password",
+            tag="password_reset",
         ),
     )

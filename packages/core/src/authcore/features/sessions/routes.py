@@ -25,7 +25,7 @@ from authcore.features.sessions.schemas import (
     SignOut,
     UserBody,
 )
-from authcore.route import FRESH, SIGNED_IN, Answer, Empty, Route
+from authcore.route import ANYBODY, FRESH, SIGNED_IN, Answer, Empty, Route
 from authcore.services import transport
 from authcore.services.answers import ChallengeRequiredBody, challenge_answer
 from authcore.services.sessions import Issued
@@ -129,7 +129,7 @@ def routes(*, fresh_to_end: bool) -> tuple[Route, ...]:
             handler=me,
             summary="Ask who is signed in",
             answers={200: UserBody},
-            needs=SIGNED_IN,
+            needs=ANYBODY,
             raises=(AmbiguousCredentials,),
             tag="sessions",
         ),
@@ -139,7 +139,7 @@ def routes(*, fresh_to_end: bool) -> tuple[Route, ...]:
             handler=list_sessions,
             summary="List one's own sessions",
             answers={200: SessionsBody},
-            needs=SIGNED_IN,
+            needs=ANYBODY,
             tag="sessions",
         ),
         Route(

@@ -11,28 +11,48 @@ function say(text, wrong) {
   answer.className = wrong ? "wrong" : "";
 }
 
+function mark(names) {
+  for (const input of form.querySelectorAll("input")) {
+    if (names.includes(input.name)) input.setAttribute("aria-invalid", "true");
+    else input.removeAttribute("aria-invalid");
+  }
+  const first = form.querySelector("[aria-invalid]");
+  if (first) first.focus();
+}
+
+function finish(text) {
+  form.hidden = true;
+  document.getElementById("text").hidden = true;
+  document.getElementById("home").hidden = false;
+  say(text, false);
+  answer.focus();
+}
+
+function refuse(told) {
+  const details = told.error.details || [];
+  say(details.map((detail) => detail.message).join(" ") || told.error.message, true);
+  mark(details.map((detail) => detail.field));
+}
+
 form.addEventListener("submit", async (event) => {
   event.preventDefault();
+  const empty = [...form.querySelectorAll("input[required]")].filter((input) => !input.value);
+  mark(empty.map((input) => input.name));
+  if (empty.length) return say("This field is required.", true);
   const button = form.querySelector("button");
   button.disabled = true;
-  const body = Object.fromEntries(new FormData(form));
-  body.token = token;
+  say("", false);
   try {
     const response = await fetch(form.dataset.endpoint, {
       method: "POST",
       headers: { "Content-Type": "application/json" },
-      body: JSON.stringify(body),
+      body: JSON.stringify({ ...Object.fromEntries(new FormData(form)), token }),
     });
     const told = await response.json();
-    if (response.ok) {
-      form.hidden = true;
-      document.getElementById("text").hidden = true;
-      document.getElementById("home").hidden = false;
-      say(form.dataset.done, false);
-      return;
-    }
-    const details = (told.error.details || []).map((detail) => detail.message).join(" ");
-    say(details || told.error.message, true);
+    // The link was right, and the sign-in asks for more, which this page has no form for.
+    if (response.status === 202 && told.challenge) return finish("That was right. One more step is asked: sign in.");
+    if (response.ok) return finish(form.dataset.done);
+    refuse(told);
   } catch (error) {
     say("The server cannot be reached. Try again.", true);
   }
