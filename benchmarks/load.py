@@ -80,7 +80,7 @@ class Connection:
             raise ConnectionError(f"the server closed in the middle of an answer: {self._got!r}")
         self._got += chunk
         if not self._wanted and END in self._got:
-            self._wanted = _length(self._got)
+            self._wanted = length(self._got)
         if self._wanted and len(self._got) >= self._wanted:
             self._note()
             self.ask()
@@ -100,7 +100,8 @@ class Connection:
             self._socket = None
 
 
-def _length(answer: bytes) -> int:
+def length(answer: bytes) -> int:
+    """Answer how many bytes an answer has in all, by its head."""
     head = answer[: answer.index(END)].lower()
     start = head.index(b"content-length:") + 15
     return len(head) + len(END) + int(head[start:].split(b"\r\n", 1)[0])

@@ -211,10 +211,35 @@ def test_a_mail_is_a_line_of_json(targets: Targets) -> None:
     running.client().sign_up(EMAIL, PASSWORD)
     mail = running.mail()
 
-    assert set(mail) == {"to", "kind", "code", "link", "at", "key"}
+    more = {"channel", "token", "event", "username", "locale"}
+    assert set(mail) == {"to", "kind", "code", "link", "at", "key"} | more
     assert (mail["to"], mail["kind"], mail["link"]) == (EMAIL, "sign_up", None)
     assert re.fullmatch(r"\d{6}", mail["code"])
     assert abs(datetime.fromisoformat(mail["at"]) - datetime.now(UTC)) < timedelta(seconds=WAIT)
+
+
+def test_every_room_is_served(targets: Targets) -> None:
+    """A stranger finds each room's way in: a guest's session, a text message, a link, a reset."""
+    running = targets.start("flask")
+    client = running.client()
+
+    guest = client.post("/anonymous", {})
+    texted = client.post("/code", {"phone": "+41791234567"})
+    mailed = [client.post(path, {"email": EMAIL}) for path in ("/magic-link", "/code", "/password/reset")]
+
+    assert (guest.status, texted.status) == (201, 202), (guest, texted)
+    assert [answer.status for answer in mailed] == [202, 202, 202]
+
+
+@pytest.mark.parametrize(("options", "status"), [((), 200), (("--email-code",), 202)], ids=["alone", "with a code"])
+def test_a_code_after_the_password_is_for_who_asks_for_it(
+    targets: Targets, options: tuple[str, ...], status: int
+) -> None:
+    """By default a password signs in alone, as the suite's clients expect."""
+    running = targets.start("flask", *options)
+    running.member()
+
+    assert running.client().sign_in(EMAIL, PASSWORD).status == status
 
 
 @pytest.mark.parametrize("adapter", ADAPTERS)

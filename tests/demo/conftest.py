@@ -11,6 +11,7 @@ import pytest
 from serving import Demo
 from webdriver import Browser, browser, chromedriver, missing
 
+pytest.register_assert_rewrite("people")
 FRAMEWORKS = ("flask", "fastapi", "django", "litestar")
 
 

@@ -2,17 +2,12 @@
 
 from __future__ import annotations
 
-import json
-import re
 import secrets
-import sqlite3
-import time
-from urllib.request import Request, urlopen
 
+from people import PASSWORD, post, read_code, read_code_by_shell, sign_in_elsewhere, sign_up, somebody, sound
 from serving import Demo
 from webdriver import Browser
 
-PASSWORD = "three quiet herons wade"
 LONG_NAME = "Wolfeschlegelsteinhausenbergerdorff" * 3
 
 
@@ -30,6 +25,7 @@ def test_a_person_goes_through_all_of_it(demo: Demo, page: Browser) -> None:
     with page.other_window():
         code = read_code(page, email)
         page.press("The whole mail")
+        page.press("As text")
         page.see(f"{code} is your code")
         sound(page)
     page.fill("Code", code)
@@ -155,9 +151,7 @@ def test_ending_a_session_asks_for_the_password_after_a_while(demo: Demo, phone:
     phone.press("Confirm")
     phone.see("You are signed in")
     sign_in_elsewhere(demo, email)
-    with sqlite3.connect(demo.database) as database:
-        database.execute("UPDATE authcore_session SET auth_time = 0")
-    database.close()
+    demo.age_sign_ins()
     phone.reload()
 
     phone.press("End the session of Firefox")
@@ -231,56 +225,3 @@ def test_a_restart_keeps_everything(own_demo: Demo, phone: Browser) -> None:
     phone.see("You are signed in", "this one")
     phone.press("Mailbox")
     assert read_code(phone, email) == code
-
-
-# --- what a person does ---
-
-
-def somebody() -> str:
-    """Answer an address that nobody has."""
-    return f"grace-{secrets.token_hex(4)}@example.com"
-
-
-def sign_up(page: Browser, email: str) -> None:
-    """Fill in the form that is seen, and come to where the code is asked."""
-    page.fill("E-mail address", email)
-    page.fill("Password", PASSWORD)
-    page.press("Sign up")
-    page.see("Enter the code", email)
-
-
-def read_code(page: Browser, email: str) -> str:
-    """Answer the code that the mailbox page shows for an address."""
-    return page.match(rf"{re.escape(email)}[^\n]*\s+\d{{6}}\b")[-6:]
-
-
-def read_code_by_shell(demo: Demo, email: str) -> str:
-    """Wait for the mail to an address, and answer its code."""
-    for _ in range(200):
-        with urlopen(f"{demo.address}/mailbox/mails") as answer:
-            codes = [mail["code"] for mail in json.load(answer)["mails"] if mail["to"] == email]
-        if codes:
-            return str(codes[0])
-        time.sleep(0.05)
-    raise AssertionError(f"no mail came to {email}")
-
-
-def sign_in_elsewhere(demo: Demo, email: str) -> None:
-    """Sign in from another place, which names itself Firefox."""
-    post(demo, "/auth/sign-in", {"email": email, "password": PASSWORD})
-
-
-def post(demo: Demo, path: str, body: dict[str, str]) -> None:
-    """Send JSON as no browser would."""
-    headers = {"Content-Type": "application/json", "User-Agent": "Mozilla/5.0 (X11; Linux x86_64) Firefox/140.0"}
-    with urlopen(Request(demo.address + path, json.dumps(body).encode(), headers)) as answer:
-        assert answer.status in (200, 202)
-
-
-def sound(page: Browser, refused: int = 0) -> None:
-    """Assert that the page fits, that each control has a name, and that the console tells of nothing but refusals."""
-    assert page.overflow() == 0
-    assert page.unnamed() == []
-    told = page.console()
-    assert all("Failed to load resource" in line for line in told), told
-    assert len(told) == refused, told

@@ -38,14 +38,26 @@ PRESSED = f"""{VISIBLE}
     return [...document.querySelectorAll("button, a, summary")]
         .find((one) => seen(one) && !one.disabled && label(one) === arguments[0])"""
 
+OPTION = f"""{VISIBLE}
+    const label = [...document.querySelectorAll("label")].find((one) => seen(one) && named(one) === arguments[0]);
+    return [...(label?.control.options ?? [])].find((one) => one.label === arguments[1])"""
+FRAME = "return [...document.querySelectorAll('iframe')].find((one) => one.title === arguments[0])"
 CONTROLS = f"""{VISIBLE}
     const reachable = document.querySelector("dialog[open]") ?? document;
-    return [...reachable.querySelectorAll("button, a, input:not([aria-hidden]), summary, output, img:not([alt=''])")]
+    const kinds = "button, a, input:not([aria-hidden]), select, summary, output, iframe, img:not([alt=''])";
+    return [...reachable.querySelectorAll(kinds)]
         .filter(seen).map((one) => [one, one.outerHTML])"""
 ERRORS = """
     const described = (one) => document.getElementById(one.getAttribute("aria-describedby").split(" ")[0]);
     return [...document.querySelectorAll("[aria-invalid]")]
         .map((one) => [one.labels[0].textContent.trim(), described(one).textContent])"""
+
+
+GONE = ("element not interactable", "invalid element state", "stale element reference")
+
+
+class Gone(AssertionError):
+    """What was found is hidden again: the page has moved on, and a person would look once more."""
 
 
 def missing() -> str | None:
@@ -123,14 +135,47 @@ class Browser:
 
     def fill(self, label: str, text: str) -> None:
         """Type into the field of that label, instead of what stands there."""
-        field = self._wait(lambda: self.run(FIELD, label), f"a field {label!r}")
-        self._send("POST", f"/element/{field[ELEMENT]}/clear", {})
-        self._send("POST", f"/element/{field[ELEMENT]}/value", {"text": text})
+        self._wait(lambda: self._typed(label, text), f"a field {label!r}")
+
+    def _typed(self, label: str, text: str) -> bool:
+        field = self.run(FIELD, label)
+        if field is None:
+            return False
+        try:
+            self._send("POST", f"/element/{field[ELEMENT]}/clear", {})
+            self._send("POST", f"/element/{field[ELEMENT]}/value", {"text": text})
+        except Gone:
+            return False
+        return True
 
     def press(self, name: str) -> None:
         """Click the button or link of that name."""
         pressed = self._wait(lambda: self.run(PRESSED, name), f"a button or link {name!r}")
         self._send("POST", f"/element/{pressed[ELEMENT]}/click", {})
+
+    def tick(self, label: str) -> None:
+        """Click the box of that label."""
+        box = self._wait(lambda: self.run(FIELD, label), f"a box {label!r}")
+        self._send("POST", f"/element/{box[ELEMENT]}/click", {})
+
+    def choose(self, label: str, option: str) -> None:
+        """Choose from the list of that label."""
+        chosen = self._wait(lambda: self.run(OPTION, label, option), f"an option {option!r} of {label!r}")
+        self._send("POST", f"/element/{chosen[ELEMENT]}/click", {})
+
+    def keep_downloads(self, folder: Path) -> None:
+        """Write the files that pages hand over into a folder."""
+        self._devtools("Browser.setDownloadBehavior", behavior="allow", downloadPath=str(folder))
+
+    @contextmanager
+    def frame(self, title: str) -> Iterator[None]:
+        """Be inside the frame of that title, then back in its page."""
+        found = self._wait(lambda: self.run(FRAME, title), f"a frame {title!r}")
+        self._send("POST", "/frame", {"id": found})
+        try:
+            yield
+        finally:
+            self._send("POST", "/frame", {"id": None})
 
     @contextmanager
     def other_window(self) -> Iterator[None]:
@@ -144,6 +189,14 @@ class Browser:
         self._send("POST", "/window", {"handle": here})
 
     # --- what a person sees ---
+
+    def address(self) -> str:
+        """Answer what stands in the address bar."""
+        return str(self._send("GET", "/url"))
+
+    def title(self) -> str:
+        """Answer the page's title."""
+        return str(self._send("GET", "/title"))
 
     def text(self) -> str:
         """Answer the text that is seen."""
@@ -168,8 +221,21 @@ class Browser:
 
     def unnamed(self) -> list[str]:
         """Answer the controls that are seen and that a screen reader has no name for."""
-        controls = self.run(CONTROLS)
-        return [html for one, html in controls if not self._send("GET", f"/element/{one[ELEMENT]}/computedlabel")]
+        (found,) = self._wait(self._named, "a page that stands still")
+        # What was hidden while its name was asked for has none, and is no longer seen.
+        seen = {html for _, html in self.run(CONTROLS)}
+        return [html for html, name in found if not name and html in seen]
+
+    def _named(self) -> tuple[list[tuple[str, str]]] | None:
+        try:
+            controls = self.run(CONTROLS)
+            return ([(html, self._send("GET", f"/element/{one[ELEMENT]}/computedlabel")) for one, html in controls],)
+        except Gone:
+            return None
+
+    def buttons(self) -> list[str]:
+        """Answer the names of the buttons that are seen."""
+        return list(self.run("return [...document.querySelectorAll('button')].map((one) => one.textContent.trim())"))
 
     def overflow(self) -> int:
         """Answer how many pixels the page is wider than the window."""
@@ -220,5 +286,6 @@ class Browser:
         self._connection.request(method, path, data, {"Content-Type": "application/json"})
         value = json.loads(self._connection.getresponse().read())["value"]
         if isinstance(value, dict) and "stacktrace" in value:
-            raise AssertionError(f"{method} {path}: {value['error']}: {value['message']}")
+            kind = Gone if value["error"] in GONE else AssertionError
+            raise kind(f"{method} {path}: {value['error']}: {value['message']}")
         return value

@@ -160,6 +160,10 @@ class Client:
         """Send a POST."""
         return self.request("POST", path, body, **how)
 
+    def patch(self, path: str, body: Any = None, **how: Any) -> Reply:
+        """Send a PATCH."""
+        return self.request("PATCH", path, body, **how)
+
     def delete(self, path: str, body: Any = None, **how: Any) -> Reply:
         """Send a DELETE."""
         return self.request("DELETE", path, body, **how)

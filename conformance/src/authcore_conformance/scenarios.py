@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable
 from datetime import timedelta
 
-from authcore import Password, PasswordReset, Sessions
+from authcore import Anonymous, Password, PasswordReset, Sessions
 from authcore_conformance.client import Client, Transport, challenge_id
 from authcore_conformance.world import EMAIL, PASSWORD, World
 
@@ -135,6 +135,22 @@ def changing(world: World, transport: Transport) -> None:
     client.get("/session")
 
 
+def visiting(world: World, transport: Transport) -> None:
+    """Come without an account, be refused, become one; come again, and sign in to it."""
+    world.start(features=[Password(), Anonymous(), Sessions()])
+    guest = world.client(transport)
+    guest.post("/anonymous", {})
+    guest.post("/anonymous", {})
+    guest.post("/password/set", {"new_password": PASSWORD})
+    started = guest.sign_up(EMAIL, PASSWORD)
+    guest.verify(started, world.code())
+    guest.get("/session")
+    again = world.client(transport)
+    again.post("/anonymous", {"device_name": "Kitchen"})
+    again.sign_in(EMAIL, PASSWORD)
+    again.get("/sessions")
+
+
 def being_refused(world: World) -> None:
     """Paths, methods, bodies, origins and limits."""
     client, browser = world.client(), world.client("cookie")
@@ -179,4 +195,5 @@ SCENARIOS: dict[str, Scenario] = {
     **_both("signing_in", signing_in),
     **_both("signing_up", signing_up),
     "sliding": sliding,
+    **_both("visiting", visiting),
 }

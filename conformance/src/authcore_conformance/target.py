@@ -5,8 +5,9 @@
 Its first line on standard output is the base URL, mount prefix included, printed once it answers. Each mail is a line
 of JSON in the mailbox: `to`, `kind`, `code`, `link`, `at`, `key`, beside `channel` ("mail"), `token`, `event`,
 `username` and `locale`; so is a text message, whose `channel` is "sms" and which has `text`. The clock's file holds
-seconds by which its time is shifted, read at each request. It ends at SIGTERM, its workers with it; a server that is
-killed (SIGKILL) is replaced.
+seconds by which its time is shifted, read at each request. With `--smtp` mails go to a server by SMTP instead, and
+the file gets the text messages alone. It ends at SIGTERM, its workers with it; a server that is killed (SIGKILL) is
+replaced.
 """
 
 from __future__ import annotations
@@ -39,6 +40,8 @@ from authcore_conformance.target_server import GRACEFUL, WSGI
 LOOPBACK = ("127.0.0.1", "::1", "localhost")
 PREFIX = "/auth"
 STARTING = 30.0  # seconds in which the first answer must come
+SERVER = (sys.executable, "-m", "authcore_conformance.target_server")
+"""How a server is started; what it is told stands behind it."""
 
 
 class Parser(argparse.ArgumentParser):
@@ -85,6 +88,9 @@ def _parser() -> Parser:
     parser.add_argument("--workers", type=_workers, default=1, metavar="N", help="processes that serve")
     parser.add_argument("--grace", type=_seconds, default=10.0, metavar="SECONDS", help="of a replaced refresh token")
     parser.add_argument("--transport", choices=("cookie", "bearer", "both"), default="both")
+    parser.add_argument("--smtp", type=_smtp, metavar="HOST:PORT", help="a server that takes the mails, without TLS")
+    parser.add_argument("--usernames", action="store_true", help="let usernames name users, too")
+    parser.add_argument("--email-code", action="store_true", help="ask a mailed code after each password")
     return parser
 
 
@@ -92,6 +98,13 @@ def _port(text: str) -> int:
     if not (text.isascii() and text.isdigit() and int(text) <= 65535):
         raise argparse.ArgumentTypeError(f"{text!r} is no port: give a number from 0 to 65535")
     return int(text)
+
+
+def _smtp(text: str) -> str:
+    host, _, port = text.rpartition(":")
+    if not host or not _port(port):
+        raise argparse.ArgumentTypeError(f"{text!r} is no server: write its host and port, such as 127.0.0.1:1025")
+    return text
 
 
 def _workers(text: str) -> int:
@@ -160,6 +173,9 @@ def _options(given: argparse.Namespace, listening: socket.socket) -> Options:
         cheap=given.hash == "cheap",
         grace=given.grace,
         transport=given.transport,
+        smtp=given.smtp,
+        usernames=given.usernames,
+        email_code=given.email_code,
     )
 
 
@@ -203,7 +219,7 @@ class Servers:
         """Start one more."""
         return subprocess.Popen(
             [
-                *(sys.executable, "-m", "authcore_conformance.target_server"),
+                *SERVER,
                 *(self.options.adapter, str(self.listening.fileno()), str(self.workers), str(os.getpid())),
             ],
             env={**os.environ, ENVIRONMENT: msgspec.json.encode(self.options).decode()},

@@ -13,12 +13,13 @@ from typing import Any, Literal
 import msgspec
 from sqlalchemy import make_url
 
-from authcore import Auth, Sessions, features
+from authcore import Account, Auth, Code, EmailCode, Sessions, features
 from authcore.backends.argon2 import CHEAP, STANDARD
-from authcore.backends.mail import FileMailer
+from authcore.backends.mail import FileMailer, SmtpMailer
 from authcore.backends.sms import FileSms
 from authcore.backends.system import OffsetClock, SystemClock
 from authcore.feature import Feature
+from authcore.ports import Clock
 
 ENVIRONMENT = "AUTHCORE_TARGET"
 SECRET = "the target's secret is known to all, as it is for tests alone"
@@ -37,6 +38,9 @@ class Options(msgspec.Struct, frozen=True, kw_only=True):
     cheap: bool = False
     grace: float = 10.0
     transport: Literal["cookie", "bearer", "both"] = "both"
+    smtp: str | None = None
+    usernames: bool = False
+    email_code: bool = False
 
 
 def declaration(options: Options) -> dict[str, Any]:
@@ -48,7 +52,7 @@ def declaration(options: Options) -> dict[str, Any]:
         "base_url": options.base_url,
         "database": options.database,
         "features": list(rooms(options)),
-        "mailer": FileMailer(options.mailbox, clock),
+        "mailer": _mailer(options, clock),
         "sms": FileSms(options.mailbox, clock),
         "clock": clock,
         "limits": options.limits,
@@ -56,21 +60,35 @@ def declaration(options: Options) -> dict[str, Any]:
     }
 
 
+def _mailer(options: Options, clock: Clock) -> FileMailer | SmtpMailer:
+    if options.smtp is None:
+        return FileMailer(options.mailbox, clock)
+    host, _, port = options.smtp.rpartition(":")
+    return SmtpMailer(host, clock, port=int(port), security="none")
+
+
 def rooms(options: Options) -> Iterator[Feature]:
     """Answer every room that exists, as it is by default but for what the options say."""
     for found in pkgutil.iter_modules(features.__path__):
         module = importlib.import_module(f"{features.__name__}.{found.name}")
         for value in vars(module).values():
-            if _is_room(value, module):
-                yield _sessions(options) if value is Sessions else value()
+            # A code after each password changes how everybody signs in: only who asks for it gets it.
+            if _is_room(value, module) and (options.email_code or value is not EmailCode):
+                yield _room(value, options)
 
 
 def _is_room(value: Any, module: ModuleType) -> bool:
     return isinstance(value, type) and issubclass(value, Feature) and value.__module__ == module.__name__
 
 
-def _sessions(options: Options) -> Sessions:
-    return Sessions(transport=options.transport, grace=timedelta(seconds=options.grace))
+def _room(kind: type[Feature], options: Options) -> Feature:
+    told: dict[type[Feature], dict[str, Any]] = {
+        Sessions: {"transport": options.transport, "grace": timedelta(seconds=options.grace)},
+        Account: {"username": options.usernames, "phone": True},
+        Code: {"phone": True},
+        EmailCode: {"remember": True},
+    }
+    return kind(**told.get(kind, {}))
 
 
 def application() -> Any:

@@ -17,7 +17,9 @@ from authcore.backends.argon2 import HashParameters
 from authcore.backends.mail import MemoryMailer
 from authcore.backends.sms import MemorySms
 from authcore.backends.system import SeededRandom
+from authcore.drive import Drive, run_blocking
 from authcore.ports import Mail, Sms
+from authcore.services import retention
 from authcore.tables import metadata
 from authcore.testing.ports import FrozenClock
 from authcore_conformance.client import Client, Transport
@@ -183,6 +185,12 @@ class World:
         after = self.counts()
         after.subtract(before)
         return Counter({name: number for name, number in after.items() if number})
+
+    # --- the clean-up ---
+
+    def sweep(self) -> dict[str, int]:
+        """Remove what nobody needs any longer, as every process does now and then; answer how much of each kind."""
+        return run_blocking(retention.sweep(self.app.runtime(Drive.BLOCKING)))
 
     # --- what ran ---
 

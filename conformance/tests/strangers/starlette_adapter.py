@@ -5,7 +5,7 @@ from __future__ import annotations
 import asyncio
 from collections.abc import Awaitable, Callable
 from functools import wraps
-from typing import Any, ClassVar
+from typing import Any, ClassVar, cast
 
 from starlette import requests
 from starlette.applications import Starlette
@@ -76,8 +76,7 @@ async def _asking(request: requests.Request) -> tuple[Request, Authenticated | N
     if _ASKING not in request.scope:
         asked = asgi.request_of(request.scope, asgi.path_of(request.scope))
         request.scope[_ASKING] = asked, await request.app.state.authcore.async_core().authenticate(asked)
-    found: tuple[Request, Authenticated | None] = request.scope[_ASKING]
-    return found
+    return cast(tuple[Request, Authenticated | None], request.scope[_ASKING])
 
 
 async def _request(scope: Scope, receive: Receive, prefix: str) -> Request | None:
@@ -92,8 +91,7 @@ def _response(result: Result, method: str) -> Response:
 
 
 def _fail(request: requests.Request, error: Exception) -> Response:
-    core = request.app.state.authcore.async_core()
-    return _response(core.failure(error), request.method)
+    return _response(request.app.state.authcore.async_core().failure(error), request.method)
 
 
 class StarletteDriver:

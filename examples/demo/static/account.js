@@ -7,16 +7,20 @@ import { fresh } from "./reauthenticate.js";
 /** Show who is signed in; every value is text. */
 export function fill({ user, session }) {
   const words = {
-    "user-email": user.email ?? "–",
-    "user-name": user.display_name ?? "–",
-    "user-username": user.username ?? "–",
-    "user-phone": user.phone ?? "–",
+    "user-email": user.email,
+    "user-name": user.display_name,
+    "user-username": user.username,
+    "user-phone": user.phone,
     "user-since": when(user.created_at),
-    "session-how": `${session.amr.join(" + ") || "–"}, level ${session.aal}`,
+    "session-how": `${session.amr.join(" + ") || "nothing"}, level ${session.aal}`,
     "session-since": when(session.auth_time),
     "session-id": session.id,
   };
-  for (const [id, text] of Object.entries(words)) element(id).textContent = text;
+  for (const [id, text] of Object.entries(words)) {
+    const value = element(id).closest("dd");
+    element(id).textContent = text ?? "";
+    value.hidden = value.previousElementSibling.hidden = !text;
+  }
   element("home-title").textContent = user.anonymous ? "You are a guest" : "You are signed in";
   element("user-verified").textContent = user.email_verified ? "verified" : "not verified";
   element("user-verified").hidden = !user.email;

@@ -37,10 +37,13 @@ async function route() {
   const asked = location.hash.slice(1);
   if (asked === "new-password" && challenge.opens()) return show("new-password");
   if ((asked === "code" || asked === "new-password") && challenge.pending()) return showCode();
-  if ((!current || current.user.anonymous) && OUTSIDE.includes(asked)) return show(asked);
+  if (open(asked)) return show(asked);
   if (current) return showHome();
   show(asked === "home" ? "sign-in" : "sign-up");
 }
+
+/** Tell whether a view is for who is here, as far as is known. */
+const open = (view) => (!current || current.user.anonymous) && OUTSIDE.includes(view);
 
 function go(view) {
   if (location.hash === `#${view}`) return route();
@@ -87,7 +90,7 @@ function signedOut(message) {
 function left({ delete_at: at, challenge: way }) {
   if (!way) return signedOut("Your account is deleted.");
   const until = `Your account is deleted on ${when(at)}. Until then the code of the mail, or its link, keeps it.`;
-  challenge.remember("keep", way, { until });
+  challenge.remember("keep", way, { to: current?.user.email, until });
   go("code");
 }
 
@@ -237,7 +240,9 @@ document.addEventListener("visibilitychange", async () => {
 });
 
 window.addEventListener("hashchange", () => {
-  if (location.hash !== "#home" && location.hash !== "#sign-in") notify("");
+  const asked = location.hash.slice(1);
+  if (asked !== "home" && asked !== "sign-in") notify("");
+  if (open(asked)) return show(asked);
   route();
 });
 

@@ -21,7 +21,8 @@ const FLOWS = {
   passwordChange: { verify: "/password/change/verify", back: "home", done: "Your password is changed." },
   phone: { verify: "/me/phone/confirm", back: "home", done: "Your number is proven." },
   deletion: { verify: "/me/deletion/confirm", back: "home" },
-  keep: { verify: "/me/deletion/cancel", back: "sign-in", done: "Your account stays: sign in as before." },
+  keep: { verify: "/me/deletion/cancel", back: "sign-in", title: "You are leaving", button: "Keep my account",
+    done: "Your account stays: sign in as before." },
 };
 /** By what kind of challenge a sign-in goes on. */
 const STEPS = { email_code: "emailCode", new_password: "newPassword" };
@@ -42,7 +43,9 @@ export function remember(flow, challenge, { to = null, again = null, until = nul
 
 export function fill() {
   const { flow, challenge, to, until, resend, again } = pending();
-  const { perhaps, hint, remember: offered, resend: path } = FLOWS[flow];
+  const { perhaps, hint, remember: offered, resend: path, title = "Enter the code", button = "Confirm" } = FLOWS[flow];
+  element("code-title").textContent = title;
+  element("code-confirm").textContent = button;
   element("code-text").textContent = perhaps ? "If all is well, a code is on its way to" : "A code is on its way to";
   element("code-to").textContent = to ?? challenge.hint ?? "your mailbox";
   element("code-until").textContent = until ?? hint ?? "";

@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import json
 import string
+import subprocess
+import sys
 import time
 from typing import Annotated, Any, Literal
 
@@ -391,3 +393,32 @@ def test_invalid_json_is_not_echoed_either(body: bytes) -> None:
     error = caught.value
     assert CANARY not in repr((error.to_json(), error.args, error.__cause__))
     assert error.__suppress_context__
+
+
+MANY_FIRSTS = """
+import sys, threading, msgspec
+from typing import Annotated
+from authcore.decode import to_struct
+
+sys.setswitchinterval(1e-6)
+text = Annotated[str, msgspec.Meta(max_length=200)] | None
+names = [f"f{number}" for number in range(12)]
+for number in range(100):
+    kind = msgspec.defstruct(f"Kind{number}", [(name, text, None) for name in names])
+    start = threading.Barrier(10)
+    def first():
+        start.wait()
+        assert to_struct(dict.fromkeys(names, "x"), kind).f11 == "x"
+    threads = [threading.Thread(target=first) for _ in range(10)]
+    for thread in threads:
+        thread.start()
+    for thread in threads:
+        thread.join()
+"""
+
+
+def test_the_first_bodies_of_a_kind_may_come_together() -> None:
+    """A process lives on when its threads meet a kind of body for the first time at the same moment."""
+    ended = subprocess.run([sys.executable, "-c", MANY_FIRSTS], capture_output=True, text=True, timeout=60)
+
+    assert (ended.returncode, ended.stderr) == (0, "")

@@ -12,7 +12,7 @@ from litestar.response import Response
 from litestar.testing import TestClient
 from litestar.types import Receive, Scope, Send
 
-from authcore import Auth, ConfigurationError, Password, SignedIn
+from authcore import Auth, ConfigurationError, Password, SignedIn, User
 from authcore.testing.ports import FrozenClock
 from authcore_litestar import (
     AuthCore,
@@ -24,6 +24,7 @@ from authcore_litestar import (
     require,
     set_cookies,
 )
+from authcore_litestar.guards import NamedDependency
 
 ORIGIN = {"Origin": "http://app.localhost"}
 Client = TestClient[Litestar]
@@ -58,6 +59,36 @@ def test_signed_in_a_guarded_route_knows_who_asks(client: Client, sign_up: SignU
         {"me": "ada@example.com", "session": session},
         {"email": "ada@example.com"},
     ]
+
+
+class Member(User, frozen=True, kw_only=True):
+    """An application's own type of user."""
+
+    plan: str = "free"
+
+
+@get("/plans")
+async def plans(current_user: CurrentUser, optional_user: OptionalUser) -> dict[str, Any]:
+    assert isinstance(current_user, Member)
+    return {"injected": current_user.plan, "same": optional_user is current_user}
+
+
+@get("/typed")
+async def typed(current_user: NamedDependency[Member]) -> str:
+    return current_user.plan
+
+
+def test_an_applications_own_type_of_user_is_injected(declare: Callable[..., Auth], sign_up: SignUp) -> None:
+    """`CurrentUser` and `OptionalUser` stand for `Auth(user=…)` as well, and so does the type itself."""
+    auth = declare(user=Member)
+
+    with TestClient(Litestar([plans, typed], plugins=[AuthCore(auth)]), base_url="http://app.localhost") as client:
+        sign_up(client)
+        answers = client.get("/plans"), client.get("/typed")
+
+    assert [answer.status_code for answer in answers] == [200, 200]
+    assert answers[0].json() == {"injected": "free", "same": True}
+    assert answers[1].text == "free"
 
 
 def test_an_open_route_answers_everyone(client: Client) -> None:

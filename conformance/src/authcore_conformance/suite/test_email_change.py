@@ -7,7 +7,7 @@ from typing import Any
 
 import pytest
 
-from authcore import EmailChange, EmailVerification, Password, PasswordReset, Sessions
+from authcore import EmailChange, EmailVerification, MagicLink, Password, PasswordReset, Sessions
 from authcore_conformance.client import Client, Reply, Transport, challenge_id
 from authcore_conformance.world import EMAIL, PASSWORD, World
 
@@ -465,6 +465,23 @@ def test_an_address_that_was_left_is_nobody_else_s(world: World, transport: Tran
         "email_change": True,
         "email_change_undo": False,
     }
+
+
+def test_an_address_that_was_left_opens_nothing(world: World, transport: Transport) -> None:
+    """A9, T9: the mailbox that was left signs in to the account by no link, also where links make accounts."""
+    world.start(features=[Password(), MagicLink(create_users=True), EmailChange(), Sessions()])
+    member = world.member(transport)
+    changed(world, member)
+    former = world.client(transport)
+
+    asked = former.post("/magic-link", {"email": EMAIL})
+    links = [mail.token for mail in world.mails(EMAIL) if mail.kind == "magic_link"]
+
+    assert asked.status == 202
+    for link in links:
+        assert_refused(former.post("/magic-link/consume", {"token": link}))
+    assert former.who() is None
+    assert len(world.rows("authcore_user")) == 1
 
 
 def test_an_address_that_was_never_proven_cannot_undo(world: World) -> None:

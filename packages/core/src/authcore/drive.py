@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import enum
 import inspect
+import threading
 from collections.abc import Awaitable, Callable, Coroutine, Generator, Iterator
 from contextlib import suppress
 from typing import Any, TypeVar
@@ -18,6 +19,10 @@ R = TypeVar("R")
 _CLOSINGS = 100  # how often a coroutine may wait again while it is closed
 Hop = Callable[[Callable[[], Any]], Awaitable[Any]]
 """Run a function in a worker thread, with the caller's context variables, and answer what it answers."""
+
+
+ONE_AT_A_TIME = threading.Lock()
+"""For what is short, never waits, and must not be begun by two threads at once."""
 
 
 class Drive(enum.Enum):

@@ -100,7 +100,8 @@ def _schemas(routes: Iterable[Route], shape: UserShape) -> dict[str, Any]:
     if shape is not PLAIN:
         # Answers are declared with `User`, and carry the application's own type of it.
         _, own = msgspec.json.schema_components((shape.kind,), ref_template=_REF)
-        components |= {**own, "User": own.pop(shape.kind.__name__)}
+        own["User"] = own.pop(shape.kind.__name__)
+        components |= own
     return {f"Authcore{name}": schema for name, schema in components.items()}
 
 

@@ -6,7 +6,7 @@ import io
 import json
 import stat
 from collections.abc import Callable
-from datetime import timedelta
+from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import Any
 
@@ -24,6 +24,7 @@ from authcore.testing.ports import FrozenClock
 
 MakeAuth = Callable[..., Auth]
 NUMBER = "+4915112345678"
+MAIL = Mail(kind="k", to="a@b.c", sender="s@b.c", subject="s", text="t", html="", key="1", template="k")
 
 
 @pytest.fixture
@@ -208,9 +209,8 @@ def test_the_console_prints_one_line() -> None:
 def test_a_file_gets_mails_and_messages(tmp_path: Path, clock: FrozenClock) -> None:
     """Both stand in one file as lines of JSON, told apart by `channel`; only its owner may read it."""
     path = tmp_path / "mailbox"
-    mail = Mail(kind="k", to="a@b.c", sender="s@b.c", subject="s", text="t", html="", key="1", template="k")
 
-    FileMailer(path, clock).send(mail)
+    FileMailer(path, clock).send(MAIL)
     FileSms(path, clock).send(SMS)
 
     first, second = (json.loads(line) for line in path.read_text().splitlines())
@@ -225,6 +225,17 @@ def test_a_file_gets_mails_and_messages(tmp_path: Path, clock: FrozenClock) -> N
         "text": SMS.text,
     }
     assert stat.S_IMODE(path.stat().st_mode) == 0o600
+
+
+def test_a_path_is_all_that_a_file_needs(tmp_path: Path) -> None:
+    """Without a clock a line has the time of the machine."""
+    path = tmp_path / "mailbox"
+
+    FileMailer(path).send(MAIL)
+    FileSms(path).send(SMS)
+
+    times = [datetime.fromisoformat(json.loads(line)["at"]) for line in path.read_text().splitlines()]
+    assert all(abs(datetime.now(UTC) - at) < timedelta(minutes=1) for at in times)
 
 
 def test_no_repr_shows_a_code(clock: FrozenClock) -> None:

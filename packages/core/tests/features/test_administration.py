@@ -7,7 +7,7 @@ from typing import Any
 
 import pytest
 
-from authcore import Auth, Password, Tenant
+from authcore import Audit, Auth, Password, Tenant
 from authcore.errors import ConfigurationError, InvalidCredentials, InvalidFields, NotFound
 from authcore.features.administration.errors import UserExists
 from authcore.services import events
@@ -259,3 +259,21 @@ def test_what_waits_in_the_outbox_goes_with_the_user(made: Auth, calls: Any, ins
     made.outbox.drain()
 
     assert {mail.to for mail in mailer.mails} == {"bea@example.com"}
+
+
+def test_audit_rows_are_about_nobody_after_a_deletion(auth: Callable[..., Auth], inside: Any) -> None:
+    """The rows stay, and neither a pseudonym nor the digest of an address leads from a person to them."""
+    made = auth(Password(require_code=False), Audit())
+    made.create_tables()
+    user = made.blocking.administration.create(**WHOLE)
+    with pytest.raises(InvalidCredentials):
+        made.blocking.password.sign_in(email=EMAIL, password="four loud cranes walk")
+    assert made.blocking.audit.list(user=EMAIL)
+
+    made.blocking.administration.delete(user_id=user.id)
+
+    assert made.blocking.audit.list(user=EMAIL) == []
+    assert made.blocking.audit.list(user=user.id) == []
+    rows = inside(made).rows(shipped().tables["authcore_event"])
+    assert {row.name for row in rows} >= {"Registered", "Failed", "UserDeleted"}
+    assert {row.subject for row in rows} == {None}

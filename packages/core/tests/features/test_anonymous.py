@@ -3,11 +3,11 @@
 from __future__ import annotations
 
 import logging
+from collections.abc import Callable
 from datetime import timedelta
 from typing import Any, cast
 
 import pytest
-from conftest import PASSWORD, MakeAuth
 
 from authcore import (
     Anonymous,
@@ -21,16 +21,20 @@ from authcore import (
     Password,
     Request,
     SignedIn,
+    Tenant,
     User,
     requirement,
 )
 from authcore import events as happenings
 from authcore.backends.mail import MemoryMailer
+from authcore.context import Context
 from authcore.drive import Drive, run_blocking
-from authcore.services import retention
+from authcore.services import accounts, admission, guests, retention
 from authcore.testing.ports import FrozenClock
 
 EMAIL = "ada@example.com"
+PASSWORD = "three quiet herons wade"
+MakeAuth = Callable[..., Auth]
 
 
 def of(token: str) -> Request:
@@ -267,8 +271,6 @@ def test_a_live_session_keeps_a_guest(auth: MakeAuth, clock: FrozenClock) -> Non
 
 def test_guests_of_every_tenant_are_swept(auth: MakeAuth, clock: FrozenClock) -> None:
     """The clean-up knows no tenant of its own."""
-    from authcore import Tenant
-
     made = auth(Anonymous(keep=timedelta(hours=1)), tenant=lambda request: Tenant(request.headers["x-shop"]))
     for shop in ("one", "two"):
         asked = Request("POST", "/own", b"", {"x-shop": shop}, "127.0.0.1")
@@ -283,9 +285,6 @@ def test_guests_of_every_tenant_are_swept(auth: MakeAuth, clock: FrozenClock) ->
 
 def test_of_two_upgrades_at_once_one_is_done(auth: MakeAuth) -> None:
     """A guest who became an account between the draft and the transaction is not made another one (rule T2)."""
-    from authcore.context import Context
-    from authcore.services import accounts, admission, guests
-
     made = auth(Password(require_code=False), Anonymous())
     first = guest(made)
     runtime = made.runtime(Drive.BLOCKING)
@@ -301,6 +300,32 @@ def test_of_two_upgrades_at_once_one_is_done(auth: MakeAuth) -> None:
 
     assert done == [True, False]
     assert made.blocking.administration.find(email="two@example.com") is None
+
+
+def test_of_two_sign_ins_at_once_one_merges(auth: MakeAuth) -> None:
+    """Two sign-ins that both saw the guest make two sessions, and one of them retires it (rule T2)."""
+    made = auth(Password(require_code=False), Anonymous())
+    account = sign_up(made, guest(made).access_token).user
+    visitor = guest(made)
+    runtime = made.runtime(Drive.BLOCKING)
+    ctx = Context(runtime, request=of(visitor.access_token))
+    both = [run_blocking(guests.leaving(ctx, visitor.user.id, account)) for _ in range(2)]
+
+    done = [run_blocking(runtime.ports.db.write(guests.retire, cast(guests.Leaving, each), ctx.now())) for each in both]
+
+    assert done == [True, False]
+
+
+def test_an_old_refresh_token_carries_no_account(auth: MakeAuth) -> None:
+    """What the guest held before it became an account goes on with nothing (rules T7, T9)."""
+    made = auth(Password(require_code=False), Anonymous())
+    before = guest(made)
+    sign_up(made, before.access_token)
+
+    with pytest.raises(AuthError) as refused:
+        made.blocking.sessions.refresh(refresh_token=before.refresh_token)
+
+    assert refused.value.code == "invalid_refresh_token"
 
 
 def test_other_rooms_cope_with_who_has_no_address(auth: MakeAuth, mailer: MemoryMailer, clock: FrozenClock) -> None:

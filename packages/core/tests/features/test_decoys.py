@@ -11,11 +11,11 @@ from typing import Any
 import argon2
 import pytest
 
-from authcore import Auth, Password, SignedIn
+from authcore import Account, Auth, Password, SignedIn
 from authcore.backends.argon2 import CHEAP, HashParameters
 from authcore.errors import InvalidCredentials
 from authcore.features.password import decoys, flow, store
-from authcore.services import admission, passwords
+from authcore.services import accounts, admission, passwords
 from authcore.testing.ports import FrozenClock
 
 OLD, PRESENT = CHEAP, replace(CHEAP, memory_kib=64, time_cost=2)
@@ -73,6 +73,37 @@ def test_after_the_parameters_changed_nobody_is_told_by_the_cost(
             refused(after, f"unknown{number}@example.com")
 
     assert seen == [OLD.memory_kib] * 6
+
+
+def test_for_an_address_without_an_account_as_many_rows_are_read(
+    auth: Callable[..., Auth], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """A2: a row that is not there is read faster than one that is, so somebody else's is."""
+    made = auth(Password(require_code=False), limits=False)
+    made.blocking.password.sign_up(email="ada@example.com", password=PASSWORD)
+    rows: list[str] = []
+    real = accounts.account_of
+    monkeypatch.setattr(accounts, "account_of", lambda row, shape: (rows.append(row.email), real(row, shape))[1])
+
+    refused(made, "ada@example.com")
+    refused(made, "nobody@example.com")
+
+    assert rows == ["ada@example.com"] * 2
+
+
+def test_the_row_that_stands_in_opens_nothing(auth: Callable[..., Auth]) -> None:
+    """The password of whoever's row is read for a name that nobody has signs nobody in, and forgets no failures."""
+    made = auth(Password(require_code=False), Account(username=True), limits=False)
+    made.blocking.password.sign_up(email="ada@example.com", password=PASSWORD)
+    refused(made, "ada@example.com")
+
+    for name in ({"email": "nobody@example.com"}, {"username": "nobody"}):
+        with pytest.raises(InvalidCredentials):
+            made.blocking.password.sign_in(password=PASSWORD, **name)
+
+    assert not made.blocking.password.unlock(email="other@example.com")
+    assert made.blocking.password.unlock(email="nobody@example.com")
+    assert made.blocking.password.unlock(email="ada@example.com")
 
 
 def test_a_mixture_is_matched_in_its_proportions(

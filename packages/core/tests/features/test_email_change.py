@@ -144,15 +144,16 @@ def test_an_address_that_was_left_is_kept_and_released(
     move(held, NEW)
     tenant = "default"
 
+    holder = side.read(accounts.holder, tenant, EMAIL_PASSWORD, EMAIL)
     owner = side.read(accounts.owner, tenant, EMAIL_PASSWORD, EMAIL)
     opened = side.read(accounts.by_identifier, tenant, EMAIL, accounts.PLAIN)
     early = side.write(store.release_old, clock.now() - timedelta(days=7), 10)
     clock.advance(7 * 86400 + 1)
     late = side.write(store.release_old, clock.now() - timedelta(days=7), 10)
 
-    assert (owner, opened) == (held.user.id, None)
+    assert (holder, owner, opened) == (held.user.id, None, None)
     assert (early, late) == (0, 1)
-    assert side.read(accounts.owner, tenant, EMAIL_PASSWORD, EMAIL) is None
+    assert side.read(accounts.holder, tenant, EMAIL_PASSWORD, EMAIL) is None
     assert [row.identifier for row in side.rows(identities)] == [NEW]
 
 
@@ -179,11 +180,13 @@ def test_an_undo_drops_what_came_with_the_change(
     inside: Callable[[Auth], Any],
     clock: FrozenClock,
 ) -> None:
-    """A9: addresses and a phone that a thief added after the change open the account no more; older ones stay."""
+    """A9: addresses and a phone that a thief added before the change or after it open the account no more; what is
+    older than an undo can be stays."""
     side = inside(made)
     user_id = held.user.id
-    side.write(accounts.add_identity, "default", EMAIL_PASSWORD, "older@example.com", user_id, clock.now())
-    clock.advance(60)
+    for email, days in (("older@example.com", 8), ("earlier-thief@example.com", 1)):
+        since = clock.now() - timedelta(days=days)
+        side.write(accounts.add_identity, "default", EMAIL_PASSWORD, email, user_id, since)
     move(held, NEW)
     clock.advance(60)
     side.write(accounts.add_identity, "default", EMAIL_PASSWORD, "thief@example.com", user_id, clock.now())
@@ -209,6 +212,26 @@ def test_one_of_one_s_own_addresses_may_become_the_first(
     assert done.user.email == NEW
     kept = {(row.provider, row.identifier) for row in side.rows(identities)}
     assert kept == {(EMAIL_PASSWORD, NEW), (EMAIL_RESERVED, EMAIL)}
+
+
+def test_a_change_whose_session_ended_meanwhile_is_refused(
+    made: Auth, calling: Any, held: SignedIn, mailer: MemoryMailer, inside: Callable[[Auth], Any], monkeypatch: Any
+) -> None:
+    """T9: credentials that end between the look-up and the transaction are not carried over by the change."""
+    mine = calling(made, carrying(held)).email_change
+    mine.change(new_email=NEW)
+    link, real = link_to(made, mailer, NEW), store.confirm
+
+    def late(tx: Any, change: Any, shape: Any) -> Any:
+        # As an undo does that commits while this transaction waits for the user's row.
+        tx.execute(users.update().values(credential_epoch=users.c.credential_epoch + 1))
+        return real(tx, change, shape)
+
+    monkeypatch.setattr(store, "confirm", late)
+    with pytest.raises(InvalidChallenge):
+        mine.confirm(token=link)
+
+    assert [row.email for row in inside(made).rows(users)] == [EMAIL]
 
 
 def test_an_undo_cancels_a_deletion(

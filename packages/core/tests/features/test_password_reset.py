@@ -9,9 +9,10 @@ from typing import Any
 import pytest
 from sqlalchemy import update
 
-from authcore import Auth, ConfigurationError, Password, PasswordReset, SignedIn
+from authcore import Account, Auth, ConfigurationError, Password, PasswordReset, SignedIn
 from authcore.backends.mail import MemoryMailer
-from authcore.errors import AuthError, InvalidChallenge, InvalidFields, PasswordDisabled
+from authcore.backends.sms import MemorySms
+from authcore.errors import AuthError, InvalidChallenge, InvalidCredentials, InvalidFields, PasswordDisabled
 from authcore.events import PasswordReset as PasswordWasReset
 from authcore.events import PasswordResetLinkSent, Verified
 from authcore.features.password_reset import Broker, PasswordResetStatus, store
@@ -23,6 +24,7 @@ from authcore.services import credentials
 from authcore.services.accounts import users
 from authcore.services.challenges import challenges as challenge_table
 from authcore.services.events import Event
+from authcore.services.passwords import MAX_FAILURES
 from authcore.testing.ports import FrozenClock
 
 EMAIL, PASSWORD = "ada@example.com", "three quiet herons wade"
@@ -545,6 +547,26 @@ def test_a_phone_is_read_where_it_is_offered_alone(calling: Any, open_auth: Make
             calls.request(**given)
         details: Any = caught.value.details
         assert [(detail["field"], detail["code"]) for detail in details] == [told]
+
+
+def test_a_texted_code_wakes_the_password_of_an_account_without_an_address(auth: MakeAuth, texts: MemorySms) -> None:
+    """A6: after 100 failures a password rests until it is bound again, also where a phone alone names the account."""
+    number = "+4915112345678"
+    made = auth(Password(), PasswordReset(phone=True), Account(phone=True), limits=False)
+    made.blocking.administration.create(phone=number, password=PASSWORD)
+    for _ in range(MAX_FAILURES):
+        with pytest.raises(InvalidCredentials):
+            made.blocking.password.sign_in(phone=number, password="a wrong password, often")
+    states = [made.blocking.administration.find(phone=number).state]
+
+    asked = made.blocking.password_reset.request(phone=number)
+    made.outbox.drain()
+    code = texts.messages[-1].code
+    made.blocking.password_reset.complete(challenge_id=asked.challenge.id, code=code, new_password=OTHER_PASSWORD)
+
+    states.append(made.blocking.administration.find(phone=number).state)
+    assert states == ["locked", "active"]
+    assert isinstance(made.blocking.password.sign_in(phone=number, password=OTHER_PASSWORD), SignedIn)
 
 
 def test_numbers_need_the_library_that_reads_them(monkeypatch: pytest.MonkeyPatch) -> None:

@@ -1,66 +1,137 @@
-"""Contenders: processes with threads that present one refresh token at the same moment, and what each was answered."""
+"""Contenders: processes with threads that send requests at the same moment, and what each was answered."""
 
 from __future__ import annotations
 
 import json
 import multiprocessing
 import threading
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager, suppress
-from dataclasses import dataclass
-from datetime import timedelta
+from dataclasses import dataclass, field
+from datetime import UTC, datetime, timedelta
 from multiprocessing.connection import Connection
 from typing import Any
 
 import sqlalchemy as sa
+from naive import NAIVE
 
-from authcore import Auth, Password, Request, Sessions
+from authcore import (
+    Account,
+    Anonymous,
+    Auth,
+    Code,
+    EmailChange,
+    EmailCode,
+    EmailVerification,
+    MagicLink,
+    Notices,
+    Password,
+    PasswordReset,
+    Request,
+    Sessions,
+)
 from authcore.backends.argon2 import CHEAP
-from authcore.services import sessions
-from authcore.services.sessions import Rotation, RotationRefused
+from authcore.backends.mail import MemoryMailer
+from authcore.backends.sms import MemorySms
 
 PASSWORD = "three quiet herons wade"
 PROCESSES = 4
+Answered = tuple[int, Any]
 
 
 @dataclass(frozen=True)
 class Setting:
-    """What every process declares alike."""
+    """What every process declares alike: the rooms of a cast, the grace of refreshes, and which store is naive."""
 
     database: str
     grace: timedelta
     threads: int
-    naive: bool = False
+    naive: str | None = None
+    cast: str = "refreshing"
 
 
-def declare(setting: Setting) -> Auth:
+@dataclass(frozen=True)
+class Shot:
+    """One request. `late` contenders send it so many seconds after the clock of the others."""
+
+    path: str
+    body: Mapping[str, Any]
+    bearer: str | None = None
+    method: str = "POST"
+    late: float = 0.0
+
+
+@dataclass
+class Clock:
+    """The time of the system, moved on per thread."""
+
+    ahead: threading.local = field(default_factory=threading.local)
+
+    def now(self) -> datetime:
+        """Answer the time, aware, in UTC."""
+        return datetime.now(UTC) + timedelta(seconds=getattr(self.ahead, "seconds", 0.0))
+
+
+def rooms(setting: Setting) -> list[Any]:
+    """Answer the rooms of a cast."""
+    sessions = Sessions(grace=setting.grace)
+    if setting.cast == "refreshing":
+        return [Password(require_code=False), sessions]
+    if setting.cast == "open":
+        return [Password(require_code=False), EmailVerification(send_at_sign_up=False), sessions]
+    if setting.cast == "code":
+        return [Password(require_code=False), EmailCode(remember=True), sessions]
+    return [
+        Password(change_code=True),
+        PasswordReset(),
+        EmailVerification(),
+        EmailChange(),
+        MagicLink(),
+        Code(phone=True),
+        Account(username=True, phone=True, several_emails=True),
+        Anonymous(),
+        Notices(),
+        sessions,
+    ]
+
+
+def declare(setting: Setting, **settings: Any) -> Auth:
     """Answer the Auth of one process."""
     return Auth(
-        dev_mode=True,
-        secret="races-need-one-secret-for-all-processes",
-        database=setting.database,
-        features=[Password(require_code=False), Sessions(grace=setting.grace)],
-        hashing=CHEAP,
-        limits=False,
-        outbox="external",
+        **{
+            "dev_mode": True,
+            "secret": "races-need-one-secret-for-all-processes",
+            "database": setting.database,
+            "features": rooms(setting),
+            "hashing": CHEAP,
+            "limits": False,
+            "outbox": "external",
+            "mailer": MemoryMailer(),
+            "sms": MemorySms(),
+            **settings,
+        }
     )
 
 
 @contextmanager
-def contenders(setting: Setting) -> Iterator[Callable[[str], list[tuple[int, Any]]]]:
-    """Start the processes; answer a function that lets all of them present a token and collects (status, body)."""
+def contenders(setting: Setting) -> Iterator[Callable[[Sequence[Shot]], list[Answered]]]:
+    """Start the processes; answer a function that lets them send requests at once and collects (status, body).
+
+    Each thread takes its turn of the requests, so that one alone is everybody's.
+    """
     context = multiprocessing.get_context("spawn")
+    barrier = context.Barrier(PROCESSES)
     pipes, workers = [], []
     try:
         for _ in range(PROCESSES):
             ours, theirs = context.Pipe()
-            worker = context.Process(target=_work, args=(setting, theirs), daemon=True)
+            worker = context.Process(target=_work, args=(setting, theirs, barrier), daemon=True)
             worker.start()
             pipes.append(ours)
             workers.append(worker)
         for pipe in pipes:
             assert pipe.recv() == "ready"
-        yield lambda token: _present(pipes, token)
+        yield lambda shots: _present(pipes, shots, setting.threads)
     finally:
         for pipe in pipes:
             with suppress(OSError):
@@ -69,32 +140,37 @@ def contenders(setting: Setting) -> Iterator[Callable[[str], list[tuple[int, Any
             worker.join(timeout=20)
 
 
-def _present(pipes: list[Connection], token: str) -> list[tuple[int, Any]]:
-    for pipe in pipes:
-        pipe.send(token)
+def _present(pipes: Sequence[Connection], shots: Sequence[Shot], threads: int) -> list[Answered]:
+    everyone = [shots[number % len(shots)] for number in range(threads * len(pipes))]
+    for number, pipe in enumerate(pipes):
+        pipe.send(everyone[number :: len(pipes)])
     return [answer for pipe in pipes for answer in pipe.recv()]
 
 
-def _work(setting: Setting, pipe: Connection) -> None:
-    if setting.naive:
-        sessions.rotate = naive_rotate
-    auth = declare(setting)
+def _work(setting: Setting, pipe: Connection, barrier: Any) -> None:
+    if setting.naive is not None:
+        NAIVE[setting.naive]()
+    clock = Clock()
+    auth = declare(setting, clock=clock)
     auth.blocking_core().dispatch(Request("GET", "/health"))
     pipe.send("ready")
-    while (token := pipe.recv()) is not None:
-        pipe.send(_volley(auth, token, setting.threads))
+    while (shots := pipe.recv()) is not None:
+        pipe.send(volley(auth, shots, clock, barrier))
     auth.dispose()
 
 
-def _volley(auth: Auth, token: str, threads: int) -> list[tuple[int, Any]]:
-    barrier = threading.Barrier(threads)
-    answers: list[tuple[int, Any]] = []
+def volley(auth: Auth, shots: Sequence[Shot], clock: Clock | None = None, others: Any = None) -> list[Answered]:
+    """Send each request in a thread of its own, all at the same moment; with `others`, as many processes do."""
+    start = threading.Barrier(len(shots), action=others.wait if others is not None else None)
+    answers: list[Answered] = []
 
-    def contend() -> None:
-        barrier.wait()
-        answers.append(refresh(auth, token))
+    def contend(shot: Shot) -> None:
+        if clock is not None:
+            clock.ahead.seconds = shot.late
+        start.wait()
+        answers.append(send(auth, shot))
 
-    started = [threading.Thread(target=contend) for _ in range(threads)]
+    started = [threading.Thread(target=contend, args=(shot,)) for shot in shots]
     for thread in started:
         thread.start()
     for thread in started:
@@ -102,26 +178,33 @@ def _volley(auth: Auth, token: str, threads: int) -> list[tuple[int, Any]]:
     return answers
 
 
-def post(auth: Auth, path: str, body: dict[str, Any]) -> tuple[int, Any]:
-    """Send one JSON body to the core and answer status and body."""
-    raw = json.dumps(body).encode()
-    result = auth.blocking_core().dispatch(
-        Request("POST", path, raw, {"content-type": "application/json"}, "127.0.0.1")
-    )
+def send(auth: Auth, shot: Shot) -> Answered:
+    """Send one request to the core and answer status and body."""
+    headers = {"content-type": "application/json"}
+    if shot.bearer is not None:
+        headers["authorization"] = f"Bearer {shot.bearer}"
+    raw = json.dumps(shot.body).encode()
+    result = auth.blocking_core().dispatch(Request(shot.method, shot.path, raw, headers, "127.0.0.1"))
     return result.status, json.loads(result.body)
 
 
-def refresh(auth: Auth, token: str) -> tuple[int, Any]:
+def post(auth: Auth, path: str, body: dict[str, Any]) -> Answered:
+    """Send one JSON body to the core and answer status and body."""
+    return send(auth, Shot(path, body))
+
+
+def refreshing(token: str) -> list[Shot]:
+    """Answer the request that presents a refresh token."""
+    return [Shot("/refresh", {"refresh_token": token})]
+
+
+def refresh(auth: Auth, token: str) -> Answered:
     """Present a refresh token."""
-    return post(auth, "/refresh", {"refresh_token": token})
+    return send(auth, refreshing(token)[0])
 
 
-def naive_rotate(tx: sa.Connection, turn: Rotation) -> Any:
-    """Rotate by reading first and writing after: the store that the harness must catch."""
-    row = tx.execute(sessions._BY_REFRESH, {"digest_": turn.digest, "tenant_": turn.tenant}).one_or_none()
-    if row is None or row.used_at is not None:
-        return RotationRefused()
-    known = {"used_at": turn.now, "nonce": turn.nonce, "key_id": turn.key_id, "next_digest": turn.next_refresh}
-    tx.execute(sa.update(sessions.refresh).where(sessions.refresh.c.digest == turn.digest).values(**known))
-    session = tx.execute(sessions._SESSION_WITH_USER, {"id_": row.session_id, "tenant_": turn.tenant}).one()
-    return sessions._succeed(tx, turn, session)
+def counted(url: str, *statements: sa.Select[Any]) -> list[Any]:
+    """Answer counts straight from the database."""
+    engine = sa.create_engine(url, poolclass=sa.NullPool)
+    with engine.connect() as connection:
+        return [connection.execute(statement).scalar_one() for statement in statements]

@@ -20,7 +20,18 @@ from authcore_django.database import DjangoDatabase, hop
 from authcore_django.outbox import DjangoOutbox
 
 _KEYWORDS = (*inspect.signature(Auth).parameters, "database_alias")
-_BY_PATH = ("tenant", "mailer", "clock", "random")  # what a settings file can only name, as "package.module.name"
+_BY_PATH = (  # what a settings file can only name, as "package.module.name"
+    "build_link",
+    "clock",
+    "key_value",
+    "limiter",
+    "mailer",
+    "random",
+    "sign_up",
+    "sms",
+    "tenant",
+    "user",
+)
 _mutex = fork.Mutex()
 _auth: Auth | None = None
 

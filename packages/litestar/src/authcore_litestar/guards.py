@@ -36,17 +36,22 @@ from authcore.route import check_parentheses
 
 try:
     from litestar.di import NamedDependency
+    from litestar.params import SkipValidation
 except ImportError:  # an older Litestar knows a dependency by the parameter's name alone
+    from litestar.params import Dependency
+
     _T = TypeVar("_T")
     NamedDependency = Annotated[_T, None]  # type: ignore[misc]
+    SkipValidation = Annotated[_T, Dependency(skip_validation=True)]  # type: ignore[misc]
 
 Connection: TypeAlias = ASGIConnection[Any, Any, Any, Any]
 Asking = tuple[Request, Authenticated | None]
 AnyResponse = TypeVar("AnyResponse", bound=Response[Any])
 
-CurrentUser = NamedDependency[User]
+# Litestar would refuse an application's own type of user in the place of a `User`, of which it is a kind.
+CurrentUser = NamedDependency[SkipValidation[User]]
 CurrentSession = NamedDependency[Session]
-OptionalUser = NamedDependency[User | None]
+OptionalUser = NamedDependency[SkipValidation[User | None]]
 CurrentCalls = NamedDependency[AsyncioCalls]
 
 _log = logging.getLogger("authcore")

@@ -72,9 +72,9 @@ class FileMailer:
     `at` (RFC 3339, UTC).
     """
 
-    def __init__(self, path: str | os.PathLike[str], clock: Clock) -> None:
+    def __init__(self, path: str | os.PathLike[str], clock: Clock | None = None) -> None:
         self._path = path
-        self._clock = clock
+        self._clock = clock or SystemClock()
 
     def send(self, mail: Mail) -> None:
         """Append one mail, in one write; only the file's owner may read it."""

@@ -8,6 +8,7 @@ from collections.abc import Awaitable, Callable
 from typing import TextIO
 
 from authcore.backends.mail import append_line, printable, written_at
+from authcore.backends.system import SystemClock
 from authcore.ports import Clock, Sms
 
 
@@ -47,9 +48,9 @@ class MemorySms:
 class FileSms:
     """Append each message to a file as a line of JSON, beside those of a `FileMailer`: `channel` is "sms"."""
 
-    def __init__(self, path: str | os.PathLike[str], clock: Clock) -> None:
+    def __init__(self, path: str | os.PathLike[str], clock: Clock | None = None) -> None:
         self._path = path
-        self._clock = clock
+        self._clock = clock or SystemClock()
 
     def send(self, sms: Sms) -> None:
         """Append one message, in one write; only the file's owner may read it."""

@@ -10,9 +10,10 @@ from typing import Any, ClassVar
 
 import msgspec
 from msgspec import UNSET, UnsetType
-from sqlalchemy import Boolean, Column, Integer, String, Table, bindparam, delete, insert, select, update
+from sqlalchemy import Boolean, Column, Integer, String, Table, and_, bindparam, delete, func, insert, select, update
 from sqlalchemy.engine import Connection
 
+from authcore.decode import convert
 from authcore.errors import field_error
 from authcore.tables import PERSONAL, Json, Key, UtcDateTime, metadata
 from authcore.values import Value
@@ -126,16 +127,16 @@ class UserShape(Value, frozen=True):
 
 def _extra_values(extra: type[msgspec.Struct], fields: Mapping[str, Any]) -> dict[str, Any]:
     try:
-        return msgspec.structs.asdict(msgspec.convert(fields, extra))
+        return msgspec.structs.asdict(convert(fields, extra))
     except msgspec.ValidationError:
         # What was stored under an earlier declaration and no longer fits reads as the field's default.
         fitting = {name: value for name, value in fields.items() if _fits(extra, name, value)}
-        return msgspec.structs.asdict(msgspec.convert(fitting, extra))
+        return msgspec.structs.asdict(convert(fitting, extra))
 
 
 def _fits(extra: type[msgspec.Struct], name: str, value: Any) -> bool:
     try:
-        msgspec.convert({name: value}, extra)
+        convert({name: value}, extra)
     except msgspec.ValidationError:
         return False
     return True
@@ -271,15 +272,22 @@ ACCOUNT_COLUMNS = (
 )
 """The columns that `account_of` reads."""
 _BY_ID = select(*ACCOUNT_COLUMNS).where(users.c.id == bindparam("id_"), users.c.tenant == bindparam("tenant_"))
-_BY_IDENTIFIER = (
-    select(*ACCOUNT_COLUMNS)
-    .select_from(identities.join(users, users.c.id == identities.c.user_id))
-    .where(
-        identities.c.tenant == bindparam("tenant_"),
-        identities.c.provider == bindparam("provider_"),
-        identities.c.identifier == bindparam("identifier_"),
-    )
+_OWNER = select(identities.c.user_id).where(
+    identities.c.tenant == bindparam("tenant_"),
+    identities.c.provider == bindparam("provider_"),
+    identities.c.identifier == bindparam("identifier_"),
 )
+_ANYBODY = (
+    select(identities.c.user_id)
+    .where(identities.c.tenant == bindparam("tenant_"), identities.c.provider == EMAIL_PASSWORD)
+    .order_by(identities.c.identifier)
+    .limit(1)
+)
+asked = select(_OWNER.scalar_subquery().label("owner")).subquery("asked")
+"""Who has an identifier: one row, whose `owner` is null where nobody has it."""
+owner_or_anybody = asked.join(users, users.c.id == func.coalesce(asked.c.owner, _ANYBODY.scalar_subquery()))
+"""Rule A2: for an identifier that nobody has, somebody else's row is read, or the time of the read would tell."""
+_BY_IDENTIFIER = select(*ACCOUNT_COLUMNS, asked.c.owner).select_from(owner_or_anybody)
 _IDENTIFIERS = (
     select(identities.c.provider, identities.c.identifier)
     .where(identities.c.tenant == bindparam("tenant_"), identities.c.user_id == bindparam("user_"))
@@ -291,6 +299,16 @@ _DROP_IDENTITY = delete(identities).where(
     identities.c.identifier == bindparam("identifier_"),
     identities.c.user_id == bindparam("user_"),
 )
+# A name alone opens nothing: it needs the password.
+_DROP_FURTHER = delete(identities).where(
+    identities.c.user_id == bindparam("user_"),
+    identities.c.provider != USERNAME,
+    ~and_(
+        identities.c.provider == EMAIL_PASSWORD,
+        identities.c.identifier == select(users.c.email).where(users.c.id == bindparam("user_")).scalar_subquery(),
+    ),
+)
+_FORGET_PHONE = update(users).where(users.c.id == bindparam("user_")).values(phone=None)
 _INSERT_USER, _INSERT_IDENTITY = insert(users), insert(identities)
 _the_guest = (
     users.c.id == bindparam("id_"),
@@ -371,15 +389,24 @@ def by_id(tx: Connection, tenant: str, user_id: str, shape: UserShape) -> Accoun
 def by_identifier(
     tx: Connection, tenant: str, identifier: str, shape: UserShape, provider: str = EMAIL_PASSWORD
 ) -> Account | None:
-    """Answer the account that a tenant knows by an identifier, in one read."""
+    """Answer the account that a tenant knows by an identifier, in one read; the work is one for all (rule A2)."""
     known = {"tenant_": tenant, "provider_": provider, "identifier_": identifier}
     row = tx.execute(_BY_IDENTIFIER, known).one_or_none()
-    return account_of(row, shape) if row else None
+    account = account_of(row, shape) if row is not None else None
+    return account if row is not None and row.owner is not None else None
 
 
 def owner(tx: Connection, tenant: str, provider: str, identifier: str) -> str | None:
-    """Answer the id of the user whom a tenant knows by an identifier, or for whom it reserves the address."""
-    reserved = EMAIL_RESERVED if provider == EMAIL_PASSWORD else provider
+    """Answer the id of the user whom a tenant knows by an identifier: whom it opens."""
+    return _who(tx, tenant, provider, identifier, provider)
+
+
+def holder(tx: Connection, tenant: str, provider: str, identifier: str) -> str | None:
+    """Answer the id of the user for whom an identifier is taken: by its owner, or for who may still come back to it."""
+    return _who(tx, tenant, provider, identifier, EMAIL_RESERVED if provider == EMAIL_PASSWORD else provider)
+
+
+def _who(tx: Connection, tenant: str, provider: str, identifier: str, reserved: str) -> str | None:
     known = {"tenant_": tenant, "provider_": provider, "reserved_": reserved, "identifier_": identifier}
     found: str | None = tx.execute(_IDENTITY, known).scalar_one_or_none()
     return found
@@ -398,7 +425,7 @@ def create(tx: Connection, new: NewUser) -> bool:
     made the same identity at the same time.
     """
     named = new.identifiers()
-    if any(owner(tx, new.tenant, provider, identifier) is not None for provider, identifier in named):
+    if any(holder(tx, new.tenant, provider, identifier) is not None for provider, identifier in named):
         return False
     if new.guest is None:
         _insert(tx, new)
@@ -468,6 +495,12 @@ def drop_identity(tx: Connection, tenant: str, provider: str, identifier: str, u
     """Let a tenant forget a user's identifier; tell whether it was the user's."""
     known = {"tenant_": tenant, "provider_": provider, "identifier_": identifier, "user_": user_id}
     return tx.execute(_DROP_IDENTITY, known).rowcount == 1
+
+
+def drop_further(tx: Connection, user_id: str) -> None:
+    """Let every tenant forget what opens a user's account beside its first address: others, the phone, providers."""
+    tx.execute(_DROP_FURTHER, {"user_": user_id})
+    tx.execute(_FORGET_PHONE, {"user_": user_id})
 
 
 def mark_verified(tx: Connection, user_id: str, now: datetime) -> bool:

@@ -55,10 +55,12 @@ def end(tx: Connection, user_id: str, now: datetime) -> int:
 def prove_mailbox(tx: Connection, user_id: str, now: datetime) -> bool:
     """Note that a user's address is proven by a mail that was answered; tell whether it was not before.
 
-    What a stranger may have set while nobody had proven the address goes first: the password and every session (A3).
+    What a stranger may have set while nobody had proven the address goes first (A3): the password, every session, and
+    whatever else opens the account. An address or a phone that the stranger added is proven, and the stranger's.
     """
     if not accounts.mark_verified(tx, user_id, now):
         return False
     passwords.drop(tx, user_id)
+    accounts.drop_further(tx, user_id)
     end(tx, user_id, now)
     return True

@@ -127,17 +127,21 @@ async def erase(ctx: Context, user_id: str, *, due: datetime | None = None) -> b
     """
     happened = events.occur(ctx, events.UserDeleted(ctx.tenant.id, ctx.now(), user_id))
     addresses = await ctx.db.read(known_as, ctx.tenant.id, user_id)
-    if not await ctx.db.write(_erase, ctx.tenant.id, user_id, happened, due):
+    traces = journal.subjects(ctx.app.keys, ctx.tenant.id, addresses)
+    if not await ctx.db.write(_erase, ctx.tenant.id, user_id, happened, due, traces):
         return False
     await unsent(ctx, addresses)
     await events.tell(ctx, happened)
     return True
 
 
-def _erase(tx: Connection, tenant: str, user_id: str, happened: events.Occurred, due: datetime | None) -> bool:
+def _erase(
+    tx: Connection, tenant: str, user_id: str, happened: events.Occurred, due: datetime | None, traces: list[bytes]
+) -> bool:
     credentials.lock(tx, user_id)  # of two at once, one finds nothing any more
     account = accounts.by_id(tx, tenant, user_id, accounts.PLAIN)
     if account is None or (due is not None and (account.delete_at is None or account.delete_at > due)):
         return False
     events.write(tx, happened)
+    journal.forget(tx, traces)
     return remove(tx, tenant, user_id)

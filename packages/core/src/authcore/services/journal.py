@@ -7,18 +7,19 @@ name nobody. Addresses of people are kept as HMACs under a key of the applicatio
 from __future__ import annotations
 
 from base64 import urlsafe_b64encode
+from collections.abc import Iterable
 from datetime import datetime, timedelta
 from ipaddress import ip_network
 from typing import TYPE_CHECKING, Any, ClassVar, Literal
 
-from sqlalchemy import Column, String, Table, bindparam, delete, insert, select
+from sqlalchemy import Column, String, Table, bindparam, delete, insert, select, update
 from sqlalchemy.engine import Connection
 from sqlalchemy.exc import IntegrityError
 
 from authcore.context import Context
 from authcore.services.address import client_of
 from authcore.services.ids import uuid7
-from authcore.services.keys import mac
+from authcore.services.keys import KeyRing, mac
 from authcore.tables import PERSONAL, Digest, Json, Key, UtcDateTime, metadata
 from authcore.values import Value
 
@@ -70,6 +71,7 @@ _OF_USER = (
     .limit(1000)
 )
 _OLD = select(events.c.id).where(events.c.at < bindparam("before_")).limit(bindparam("most_"))
+_FORGET = update(events).where(events.c.subject == bindparam("subject_")).values(subject=None, key_id=None)
 _DROP = delete(events).where(events.c.id == bindparam("id_"))
 
 
@@ -197,6 +199,17 @@ def of_user(tx: Connection, user_id: str) -> list[dict[str, Any]]:
 def keyed(key: bytes, tenant: str, subject: str) -> bytes:
     """Answer the HMAC under which an e-mail address or a phone stands in a row."""
     return mac(key, b"subject", tenant.encode(), subject.encode())
+
+
+def subjects(keys: KeyRing, tenant: str, names: Iterable[str]) -> list[bytes]:
+    """Answer how addresses and phones stand in rows, under every key that still opens anything."""
+    return [keyed(key, tenant, name) for key in keys.all("audit") for name in names]
+
+
+def forget(tx: Connection, digests: Iterable[bytes]) -> None:
+    """Let rows be about nobody: also under a key, an address is found by whoever can guess it."""
+    for digest in digests:
+        tx.execute(_FORGET, {"subject_": digest})
 
 
 def clean(tx: Connection, before: datetime, most: int) -> int:

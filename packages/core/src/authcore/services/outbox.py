@@ -14,6 +14,7 @@ from sqlalchemy import Boolean, Column, Integer, Table, and_, bindparam, delete,
 from sqlalchemy.engine import Connection
 
 from authcore.context import Context, Runtime
+from authcore.decode import convert
 from authcore.reports import one_line
 from authcore.services import languages
 from authcore.services.ids import uuid7
@@ -264,7 +265,7 @@ async def _deliver_one(runtime: Runtime, send: Sender, row: Any, lease: str) -> 
     payload: Payload | None = None
     try:
         if not row.void:
-            payload = msgspec.convert(unseal(runtime.app.keys, "effect", row.payload), _PAYLOADS[row.kind])
+            payload = convert(unseal(runtime.app.keys, "effect", row.payload), _PAYLOADS[row.kind])
             await _send_in_time(runtime, send, row, payload)
     except Unsealable:
         _log.error("Effect %s was sealed under a key that is gone; it cannot be sent.", row.id)

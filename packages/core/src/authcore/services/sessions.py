@@ -123,7 +123,9 @@ def _short(grace: object) -> None:
 
 
 class Session(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
-    """A session as its owner sees it. The id is no credential. `aal` as in NIST SP 800-63B, `amr` as in RFC 8176."""
+    """A session as its owner sees it. The id is no credential. `amr` as in RFC 8176; `aal` as in NIST SP
+    800-63B, and 0 where nobody proved anything.
+    """
 
     id: str
     created_at: datetime

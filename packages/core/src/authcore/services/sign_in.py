@@ -188,9 +188,9 @@ async def _issue(ctx: Context, account: Account, state: SignInState) -> SignedIn
 
 
 def _events(ctx: Context, user: User, session_id: str) -> list[Event]:
-    login = events.Login(ctx.tenant.id, ctx.now(), user, session_id)
-    # Who has no account proved nothing.
-    return [login] if user.anonymous else [events.Authenticated(ctx.tenant.id, ctx.now(), user), login]
+    # Who has no account proved nothing. The rows are read in the order of their times.
+    proved = [] if user.anonymous else [events.Authenticated(ctx.tenant.id, ctx.now(), user)]
+    return [*proved, events.Login(ctx.tenant.id, ctx.now(), user, session_id)]
 
 
 async def _remember(ctx: Context, account: Account, state: SignInState) -> Remembered | None:

@@ -23,14 +23,14 @@ Locale = Annotated[str, Meta(min_length=2, max_length=35)]
 class UpdateProfile(Body, frozen=True, kw_only=True):
     """What is to change; null clears, what is left out stays."""
 
-    display_name: ShortText | None | UnsetType = UNSET
-    locale: Locale | None | UnsetType = UNSET
+    display_name: ShortText | UnsetType | None = UNSET
+    locale: Locale | UnsetType | None = UNSET
 
 
 class UpdateNamedProfile(UpdateProfile, frozen=True, kw_only=True):
     """The same, with the username."""
 
-    username: Username | None | UnsetType = UNSET
+    username: Username | UnsetType | None = UNSET
 
 
 class ProfileBody(msgspec.Struct, frozen=True):

@@ -7,7 +7,7 @@ from authcore.features.administration import flow
 
 
 class AdministrationCalls(Calls[M]):
-    """`auth.blocking.administration` and `auth.asyncio.administration`. Who may make the calls is the caller's to say."""
+    """`auth.blocking.administration` and `auth.asyncio.administration`. Who may make them is the caller's to say."""
 
     find = call(flow.find)
     list = call(flow.list_users)

@@ -59,15 +59,15 @@ def _state(tx: Connection, tenant: str, row: Any, password: Any) -> State:
         return "disabled"
     if password is not None and password.must_change is not None:
         return "compromised" if password.must_change == "compromised" else "must_change_password"
-    if password is not None and _failures(tx, tenant, row.email) >= MAX_FAILURES:
+    if password is not None and _failures(tx, tenant, row.email or row.id) >= MAX_FAILURES:
         return "locked"
     if row.anonymous:
         return "anonymous"
     return "pending" if row.email is not None and row.email_verified_at is None else "active"
 
 
-def _failures(tx: Connection, tenant: str, email: str | None) -> int:
-    key = passwords.attempt_key(tenant, email or "")
+def _failures(tx: Connection, tenant: str, name: str) -> int:
+    key = passwords.attempt_key(tenant, name)
     return tx.execute(_FAILURES, {"key_": key}).scalar_one_or_none() or 0
 
 

@@ -31,7 +31,7 @@ async def change(ctx: Context, *, new_email: str, current_password: str | None =
     await _prove_again(ctx, who, current_password)
     await limits.count(ctx, Hit("email_change.account", who.user.id))
     address = _address(who, new_email)
-    owner = await ctx.db.read(accounts.owner, ctx.tenant.id, EMAIL_PASSWORD, address)
+    holder = await ctx.db.read(accounts.holder, ctx.tenant.id, EMAIL_PASSWORD, address)
     wanted = await limits.allowed(ctx, Hit("email_change.recipient.account", address))
     pending = {"email": address}
     begun = await mailed.start_pending(
@@ -44,7 +44,7 @@ async def change(ctx: Context, *, new_email: str, current_password: str | None =
         via=who.session.transport,
         payload=pending,
         unchanged=lambda held: bool(held == pending),
-        void=owner not in (None, who.user.id) or not wanted,
+        void=holder not in (None, who.user.id) or not wanted,
     )
     return ChallengeRequired(begun.view(ctx, hint=challenges.mask_email(address)), begun.cookies)
 
@@ -106,18 +106,20 @@ async def _draw(ctx: Context, who: Authenticated, attempt: Attempt, found: Chall
     """
     settings, user = _settings(ctx), who.user
     account = await ctx.db.read(accounts.by_id, ctx.tenant.id, user.id, ctx.app.user)
+    if account is None:
+        raise InvalidChallenge()
     since = await ctx.db.read(store.reserved_at, ctx.tenant.id, user.id, found.recipient)
     undo = _undo(ctx, user, attempt) if user.email_verified and since is None else None
     old = user.email if user.email_verified else None
-    locale = account.locale if account is not None else None
     link = undo.challenge if undo is not None else None
     return Change(
         attempt=attempt,
         user=user,
+        epoch=account.epoch,
         issued=_renewed(ctx, who),
         undo=undo,
         since=since,
-        mail=None if old is None else mails.changed(ctx, old, found.recipient, link, locale),
+        mail=None if old is None else mails.changed(ctx, old, found.recipient, link, account.locale),
         changed=events.occur(ctx, events.EmailChanged),
         verified=events.occur(ctx, events.Verified),
         undo_purpose=settings.undo.purpose,
@@ -145,7 +147,8 @@ async def undo(ctx: Context, *, token: str) -> User:
     """Spend the old address's link: the account is its again, signed out everywhere.
 
     The password opens nothing until a reset, by a mail to this address, replaces it; addresses and a phone that came
-    after the change are dropped, and so is a deletion that was asked for. Raises InvalidChallenge, RateLimited.
+    after the change, or no longer than `undo_ttl` before it, are dropped, and so is a deletion that was asked for.
+    Raises InvalidChallenge, RateLimited.
     """
     attempt = await challenges.attempt_link(ctx, _settings(ctx).undo, token)
     found, _ = await mailed.held(ctx, attempt)

@@ -102,6 +102,7 @@ class Change(Value, frozen=True):
     hidden: ClassVar = frozenset({"issued"})
     attempt: Attempt
     user: User
+    epoch: int
     issued: Issued
     undo: Undo | None
     since: datetime | None
@@ -132,7 +133,8 @@ def confirm(tx: Connection, change: Change, shape: UserShape) -> tuple[User, Seq
         case Spent(challenge=challenge):
             pass
     tenant, user, now = challenge.tenant, change.user, change.attempt.now
-    if not _take(tx, tenant, user.id, challenge.recipient, now):
+    # T9: an undo, or a reset, that was faster has ended this session: it must not be carried over that.
+    if credentials.lock(tx, user.id) != change.epoch or not _take(tx, tenant, user.id, challenge.recipient, now):
         return None
     _leave(tx, tenant, change, now)
     tx.execute(_MOVE, {"user_": user.id, "email_": challenge.recipient, "now_": now})
@@ -149,9 +151,9 @@ def _take(tx: Connection, tenant: str, user_id: str, email: str, now: datetime) 
     """Let the tenant know the user by an address; tell whether it was the user's already, or free."""
     if _turn(tx, tenant, user_id, email, now, EMAIL_RESERVED, EMAIL_PASSWORD):
         return True
-    owner = accounts.owner(tx, tenant, EMAIL_PASSWORD, email)
-    if owner is not None:
-        return owner == user_id
+    holder = accounts.holder(tx, tenant, EMAIL_PASSWORD, email)
+    if holder is not None:
+        return holder == user_id
     try:
         with tx.begin_nested():
             accounts.add_identity(tx, tenant, EMAIL_PASSWORD, email, user_id, now)
@@ -204,11 +206,13 @@ def undo(tx: Connection, back: Back, shape: UserShape) -> tuple[User, Sequence[E
 
 def _restore(tx: Connection, challenge: Challenge, back: Back, shape: UserShape) -> tuple[User, Sequence[Event]] | None:
     tenant, user_id, email, now = challenge.tenant, challenge.subject, challenge.recipient, back.attempt.now
+    credentials.lock(tx, user_id)
     account = accounts.by_id(tx, tenant, user_id, shape)
     if account is None or not _take(tx, tenant, user_id, email, now):
         return None
-    # Whoever changed the address may have left more ways in: what came with the change or after it goes.
-    _drop_later(tx, tenant, user_id, email, challenge.created_at)
+    # Whoever changed the address may have left more ways in, or may have made them first: what is no older than the old
+    # address's time to undo goes.
+    _drop_later(tx, tenant, user_id, email, challenge.created_at - challenge.kind.lives)
     if account.user.email not in (None, email):
         accounts.drop_identity(tx, tenant, EMAIL_PASSWORD, account.user.email or "", user_id)
     _end_undos(tx, tenant, user_id, challenge.kind.purpose, challenge.created_at, now)

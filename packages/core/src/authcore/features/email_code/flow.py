@@ -2,10 +2,10 @@
 
 from __future__ import annotations
 
-import msgspec
 from msgspec.structs import replace
 
 from authcore.context import Context
+from authcore.decode import convert
 from authcore.errors import InvalidChallenge, field_error
 from authcore.features.email_code import mails, store
 from authcore.features.email_code.settings import EmailCodeSettings
@@ -65,7 +65,7 @@ async def verify(ctx: Context, *, challenge_id: str, code: str, remember: bool =
         raise field_error("remember", "not_offered", "Browsers are not remembered here.")
     attempt = await mailed.attempt(ctx, settings.code, challenge_id=challenge_id, code=code)
     challenge, held = await mailed.held(ctx, attempt)
-    state = msgspec.convert(held["state"], SignInState)
+    state = convert(held["state"], SignInState)
     account = await ctx.db.read(accounts.by_id, ctx.tenant.id, state.user_id, ctx.app.user)
     if account is None or account.user.email != challenge.recipient:
         raise InvalidChallenge()

@@ -88,7 +88,7 @@ async def _pend(ctx: Context, email: str, password: str, profile: dict[str, Any]
     hint = challenges.mask_email(email)
     guest = await guests.present(ctx)
     profile = {**profile, "guest": guest.user.id if guest else None}
-    taken = await ctx.db.read(accounts.owner, ctx.tenant.id, accounts.EMAIL_PASSWORD, email) is not None
+    taken = await ctx.db.read(accounts.holder, ctx.tenant.id, accounts.EMAIL_PASSWORD, email) is not None
     kind = ctx.settings(PasswordSettings).sign_up
     earlier = await mailed.earlier(ctx, kind, email, binding, own=True)
     old = mailed.readable(ctx, earlier) if earlier else None
@@ -154,7 +154,7 @@ async def verify_sign_up(
     held = challenges.payload(ctx, pending)
     guest = await guests.present(ctx)
     # Only who began the sign-up becomes its account; another guest of this browser signs in to it.
-    becomes = guest if guest is not None and guest.user.id == held["guest"] else None
+    becomes = guest if guest is not None and guest.user.id == held.get("guest") else None
     new = await admission.new_user(
         ctx,
         way="sign_up",
@@ -164,8 +164,8 @@ async def verify_sign_up(
         fields=held["fields"],
         guest=becomes,
     )
-    verified = events.Verified(ctx.tenant.id, ctx.now(), new.user())
-    happened = events.occur_all(ctx, *guests.born(ctx, new), verified)
+    told = (*guests.born(ctx, new), events.Verified(ctx.tenant.id, ctx.now(), new.user()))
+    happened = events.occur_all(ctx, *told)
     if not await ctx.db.write(store.verify, attempt, new, held["digest"], happened):
         raise InvalidChallenge()
     await events.tell_all(ctx, happened)

@@ -8,6 +8,7 @@ import msgspec
 from msgspec.structs import replace
 
 from authcore.context import Context
+from authcore.decode import convert
 from authcore.errors import InvalidChallenge
 from authcore.feature import SignInStep
 from authcore.features.password import flow, store
@@ -106,4 +107,4 @@ async def _on_its_way(ctx: Context, attempt: Attempt) -> SignInState:
     # Judged before the policy is: it tells who asks which passwords were used here.
     if found is None or (found.bindings and attempt.binding not in found.bindings):
         raise InvalidChallenge()
-    return msgspec.convert(challenges.payload(ctx, found), SignInState)
+    return convert(challenges.payload(ctx, found), SignInState)

@@ -12,7 +12,16 @@ from sqlalchemy.exc import IntegrityError
 
 from authcore.ports import counting
 from authcore.services import accounts, challenges, credentials, events, outbox, sessions
-from authcore.services.accounts import ACCOUNT_COLUMNS, EMAIL_PASSWORD, Account, NewUser, UserShape, identities, users
+from authcore.services.accounts import (
+    ACCOUNT_COLUMNS,
+    EMAIL_PASSWORD,
+    Account,
+    NewUser,
+    UserShape,
+    asked,
+    owner_or_anybody,
+    users,
+)
 from authcore.services.challenges import Attempt, Refused, Spent
 from authcore.services.events import Occurred
 from authcore.services.passwords import (
@@ -37,12 +46,10 @@ _EVER = datetime(1970, 1, 1, tzinfo=UTC)
 _OF_USER = select(*ACCOUNT_COLUMNS, passwords.c.digest, passwords.c.must_change, passwords.c.changed_at).select_from(
     users.join(passwords, passwords.c.user_id == users.c.id)
 )
-_BY_USER = _OF_USER.where(users.c.tenant == bindparam("tenant_"), users.c.id == bindparam("name_"))
-_BY_NAME = _OF_USER.join(identities, identities.c.user_id == users.c.id).where(
-    identities.c.tenant == bindparam("tenant_"),
-    identities.c.provider == bindparam("provider_"),
-    identities.c.identifier == bindparam("name_"),
-)
+_BY_USER = _OF_USER.where(users.c.tenant == bindparam("tenant_"), users.c.id == bindparam("identifier_"))
+_BY_NAME = select(
+    *ACCOUNT_COLUMNS, passwords.c.digest, passwords.c.must_change, passwords.c.changed_at, asked.c.owner
+).select_from(owner_or_anybody.outerjoin(passwords, passwords.c.user_id == users.c.id))
 _FAILURES = select(attempts.c.failures).where(attempts.c.key == bindparam("key_"))
 _INSERT_ATTEMPT = insert(attempts)
 # MySQL assigns from left to right and reads what it has assigned: the failures first, as the columns stand.
@@ -84,19 +91,19 @@ class Credential(Value, frozen=True):
     changed_at: datetime | None = None
 
 
-def credential(
-    tx: Connection, tenant: str, name: str, shape: UserShape, provider: str = EMAIL_PASSWORD
-) -> Credential:
-    """Answer what is known of an address, or of a name of another `provider`."""
-    known = {"tenant_": tenant, "name_": name}
-    row = (
-        tx.execute(_BY_USER, known) if provider == USER else tx.execute(_BY_NAME, {**known, "provider_": provider})
-    ).one_or_none()
-    key = name if row is None else row.email or row.id
-    failures = tx.execute(_FAILURES, {"key_": attempt_key(tenant, key)}).scalar_one_or_none() or 0
-    if row is None:
-        return Credential(None, None, failures, key)
-    return Credential(accounts.account_of(row, shape), row.digest, failures, key, row.must_change, row.changed_at)
+def credential(tx: Connection, tenant: str, name: str, shape: UserShape, provider: str = EMAIL_PASSWORD) -> Credential:
+    """Answer what is known of an address, or of a name of another `provider`; the work is one for all (rule A2)."""
+    known = {"tenant_": tenant, "identifier_": name, "provider_": provider}
+    row = tx.execute(_BY_USER if provider == USER else _BY_NAME, known).one_or_none()
+    account = None if row is None else accounts.account_of(row, shape)
+    if row is None or row.digest is None or (provider != USER and row.owner is None):
+        return Credential(None, None, _failures(tx, tenant, name), name)
+    key = row.email or row.id
+    return Credential(account, row.digest, _failures(tx, tenant, key), key, row.must_change, row.changed_at)
+
+
+def _failures(tx: Connection, tenant: str, key: str) -> int:
+    return tx.execute(_FAILURES, {"key_": attempt_key(tenant, key)}).scalar_one_or_none() or 0
 
 
 @counting

@@ -55,6 +55,7 @@ def replace(tx: Connection, given: Replacement) -> Replaced | None:
     passwords.put(tx, user_id, given.digest, now, keep=given.keep)
     for _, identifier in accounts.identifiers(tx, challenge.tenant, user_id):
         passwords.forgive(tx, challenge.tenant, identifier)
+    passwords.forgive(tx, challenge.tenant, user_id)  # where those of an account without an address are counted
     credentials.end(tx, user_id, now)
     after = accounts.by_id(tx, challenge.tenant, user_id, given.shape) or account
     if proven:

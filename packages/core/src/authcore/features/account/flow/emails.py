@@ -51,7 +51,7 @@ async def add(ctx: Context, *, email: str) -> ChallengeRequired:
         raise field_error("email", "unchanged", "This is your address already.")
     if len(own) >= asking.settings(ctx).max_emails:
         raise TooManyEmails()
-    owner = await ctx.db.read(accounts.owner, ctx.tenant.id, EMAIL_PASSWORD, address)
+    owner = await ctx.db.read(accounts.holder, ctx.tenant.id, EMAIL_PASSWORD, address)
     wanted = await limits.allowed(ctx, Hit("email_change.recipient.account", address))
     pending = {"email": address}
     begun = await mailed.start_pending(

@@ -57,7 +57,7 @@ async def invite(
     """
     provider, identifier = _whom(ctx, email, phone)
     own = user_fields.checked(dict(fields or {}), ctx.app.user, editable=False)
-    taken = await ctx.db.read(accounts.owner, ctx.tenant.id, provider, identifier) is not None
+    taken = await ctx.db.read(accounts.holder, ctx.tenant.id, provider, identifier) is not None
     wanted = await limits.allowed(ctx, *_allowances(provider, identifier))
     void = taken or not wanted
     begun = await mailed.start_pending(
@@ -110,7 +110,7 @@ def _kind(ctx: Context, provider: str = EMAIL_PASSWORD) -> ChallengeKind:
 async def _tell(ctx: Context, provider: str, identifier: str, *, void: bool) -> None:
     named = {"email" if provider == EMAIL_PASSWORD else "phone": identifier}
     happened = events.occur(ctx, events.UserInvited(ctx.tenant.id, ctx.now(), **named), void=void)
-    await ctx.db.write(events.write, happened)
+    await ctx.db.write(store.note, happened)
     await events.tell(ctx, happened)
 
 

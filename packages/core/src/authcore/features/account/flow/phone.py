@@ -23,7 +23,7 @@ async def change(ctx: Context, *, phone: str) -> ChallengeRequired:
     if number == who.user.phone:
         raise field_error("phone", "unchanged", "This is your number already.")
     await limits.count(ctx, Hit("sms.address"))
-    owner = await ctx.db.read(accounts.owner, ctx.tenant.id, PHONE, number)
+    owner = await ctx.db.read(accounts.holder, ctx.tenant.id, PHONE, number)
     wanted = await limits.allowed(ctx, *phones.hits(number))
     pending = {"phone": number}
     begun = await mailed.start_pending(

@@ -84,8 +84,8 @@ def _changed(ctx: Context, done: SignedIn | Changed) -> Answer:
 
 _LANDING = Landing(
     title="Add this address",
-    text="Press the button to let this address open your account. You must be signed in here; if you are not, enter the "
-    "code of the mail where you added the address.",
+    text="Press the button to let this address open your account. You must be signed in here; if you are not, enter "
+    "the code of the mail where you added the address.",
     button="Add this address",
     endpoint="/me/emails/confirm",
     done="The address is added.",
@@ -161,7 +161,7 @@ PHONE = (
         body=NamePhone,
         answers={202: ChallengeRequiredBody},
         needs=FRESH,
-        raises=(RateLimited),
+        raises=(RateLimited,),
         tag="account",
     ),
     Route(

@@ -205,7 +205,7 @@ def _user(tx: Connection, change: Change, shape: UserShape) -> User:
 
 
 def _take(tx: Connection, change: Change, provider: str, identifier: str) -> bool:
-    if accounts.owner(tx, change.tenant, provider, identifier) is not None:
+    if accounts.holder(tx, change.tenant, provider, identifier) is not None:
         return False
     try:
         with tx.begin_nested():

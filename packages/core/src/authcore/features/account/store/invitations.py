@@ -37,6 +37,11 @@ class Accepted(Value, frozen=True):
     happened: tuple[Event, ...] = ()
 
 
+def note(tx: Connection, happened: Occurred) -> None:
+    """Keep that somebody was invited."""
+    events.write(tx, happened)
+
+
 def accept(tx: Connection, given: Acceptance) -> Accepted | None:
     """Spend the invitation and make the user; whoever has an account by now enters that one. None if it opens nothing.
 
