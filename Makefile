@@ -76,7 +76,7 @@ $(VENV)/.stamp-setup: $(VENV)/.stamp-tox $(PROJECTS)
 	@touch $@
 
 $(VENV)/.stamp-demo-%: $(VENV)/.stamp-venv packages/core/pyproject.toml packages/%/pyproject.toml
-	$(call install,-e packages/core -e packages/$* 'uvicorn>=0.30')
+	$(call install,-e 'packages/core[phone]' -e packages/$* 'uvicorn>=0.30')
 	@touch $@
 
 .PHONY: unknown-framework

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import random
 from collections.abc import Sequence
-from contextlib import ExitStack
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from typing import Any, Literal
@@ -27,7 +26,7 @@ LETTERS = "abcdefghijklmnopqrstuvwxyz"
 class Probe:
     """One row: a request with a name in it, and the status that both arms are answered.
 
-    Without `again` each name is asked about once. `resting` are passwords after as many failures as there may be.
+    Without `again` each name is asked about once. `resting` asks after as many failures as there may be.
     `pause` stands before each request, in seconds: what a mail costs afterwards is over by then.
     """
 
@@ -43,7 +42,7 @@ class Probe:
 
     def request(self, name: str) -> bytes:
         """Answer the request about one name."""
-        body = {self.field: name}
+        body = {self.field: name if self.field == "username" else _address(name)}
         if self.password is not None:
             body |= {"password": self.password}
         return request("/auth" + self.path, body={**body, "transport": "bearer"}).encode()
@@ -58,8 +57,6 @@ PROBES = (
     Probe("sign-in", again=True, **SIGN_IN),
     Probe("sign-in, never failed", **SIGN_IN),
     Probe("sign-in by username", again=True, field="username", **SIGN_IN),
-    Probe("sign-in, the unlock mail", resting=True, pause=MAIL, **SIGN_IN),
-    Probe("sign-in, resting", resting=True, again=True, **SIGN_IN),
     Probe("sign-up", "/sign-up", 202, password=PASSWORD, pause=MAIL),
     Probe("password reset", **RESET),
     Probe("password reset, again", again=True, **RESET),
@@ -67,50 +64,55 @@ PROBES = (
     Probe("code request, again", again=True, **CODE),
     Probe("magic-link request", **LINK),
     Probe("magic-link request, again", again=True, **LINK),
+    Probe("sign-in, the unlock mail", resting=True, pause=MAIL, **SIGN_IN),
+    Probe("sign-in, resting", resting=True, again=True, **SIGN_IN),
     Probe("sign-in at the default cost", again=True, cost="default", **SIGN_IN),
 )
 SHOWN_BY = {"dummy": ["sign-in", "sign-in at the default cost"], "write": ["password reset"]}
 """The rows that what is broken has to show in."""
 
 
-def names(probe: Probe, accounts: int) -> tuple[list[str], list[str]]:
-    """Draw the names of both arms, all of one length and one shape; the first half is to have accounts."""
-    drawn = list({"".join(random.choices(LETTERS, k=12)) for _ in range(2 * accounts)})
-    if len(drawn) < 2 * accounts:
-        return names(probe, accounts)
-    shaped = [name if probe.field == "username" else f"{name}@people.example" for name in drawn]
-    return shaped[:accounts], shaped[accounts:]
+def people(target: Target, accounts: int, *, cost: str) -> tuple[list[str], list[str]]:
+    """Draw the names of both arms, all of one length and one shape, and make accounts of the first."""
+    drawn: dict[str, None] = {}
+    while len(drawn) < 2 * accounts:
+        drawn["".join(random.choices(LETTERS, k=12))] = None
+    names = list(drawn)
+    known, unknown = names[:accounts], names[accounts:]
+    _make(target, known, cheap=cost == "cheap")
+    return known, unknown
 
 
-def prepare(probe: Probe, target: Target, known: Sequence[str], unknown: Sequence[str]) -> None:
-    """Make the accounts of one arm; let the passwords of both rest if the row wants it."""
+def _make(target: Target, names: Sequence[str], *, cheap: bool) -> None:
     options = Options(
         adapter="flask",
         database=target.database,
         mailbox="mails",  # none is sent from here
         base_url=f"http://127.0.0.1:{target.port}",
         limits=False,
-        cheap=probe.cost == "cheap",
+        cheap=cheap,
         usernames=True,
     )
-    with ExitStack() as stack:
-        auth = Auth(**declaration(options))
-        stack.callback(auth.dispose)
-        for name in known:
-            email = name if probe.field == "email" else f"{name}@people.example"
-            username = name if probe.field == "username" else None
-            auth.blocking.administration.create(email=email, password=PASSWORD, verified=True, username=username)
-    if probe.resting:
-        _let_rest(target, [*known, *unknown])
+    auth = Auth(**declaration(options))
+    try:
+        for name in names:
+            account = {"email": _address(name), "username": name, "password": PASSWORD}
+            auth.blocking.administration.create(verified=True, **account)
+    finally:
+        auth.dispose()
 
 
-def _let_rest(target: Target, addresses: Sequence[str]) -> None:
-    rows = [
-        {"key": attempt_key(DEFAULT_TENANT.id, address), "failures": MAX_FAILURES, "failed_at": datetime.now(UTC)}
-        for address in addresses
-    ]
-    random.shuffle(rows)
+def let_rest(target: Target, names: Sequence[str]) -> None:
+    """Let as many sign-ins have failed, for each name, as there may be."""
+    keys = [attempt_key(DEFAULT_TENANT.id, _address(name)) for name in names]
+    random.shuffle(keys)
+    failed = {"failures": MAX_FAILURES, "failed_at": datetime.now(UTC)}
     engine = engine_of(target.database)
     with engine.begin() as tx:
-        tx.execute(sa.insert(attempts), rows)
+        tx.execute(sa.delete(attempts))
+        tx.execute(sa.insert(attempts), [{"key": key, **failed} for key in keys])
     engine.dispose()
+
+
+def _address(name: str) -> str:
+    return f"{name}@people.example"

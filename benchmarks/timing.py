@@ -94,57 +94,54 @@ def _options(arguments: Sequence[str] | None) -> argparse.Namespace:
 def _measured(given: argparse.Namespace, database: str) -> Iterator[Row]:
     """Measure every row on one database, at each cost of a hash on a target of its own."""
     names = given.only or (probes.SHOWN_BY[given.broken] if given.broken else [probe.name for probe in probes.PROBES])
-    for cost in ("cheap", "default"):
-        asked = [probe for probe in probes.PROBES if probe.name in names and probe.cost == cost]
-        with ExitStack() as stack:
-            if asked:
-                options = ("--adapter", given.adapter, "--hash", cost, "--usernames")
-                target = stack.enter_context(targets.served(database, *options, broken=given.broken))
-            for probe in asked:
-                samples = min(given.samples, SLOW_SAMPLES) if cost == "default" else given.samples
-                yield _row(database, probe, samples, target)
+    asked = [probe for probe in probes.PROBES if probe.name in names]
+    for cost in dict.fromkeys(probe.cost for probe in asked):
+        rows = [probe for probe in asked if probe.cost == cost]
+        samples = given.samples if cost == "cheap" else min(given.samples, SLOW_SAMPLES)
+        options = ("--adapter", given.adapter, "--hash", cost, "--usernames")
+        with targets.served(database, *options, broken=given.broken) as target:
+            accounts = FEW if all(probe.again for probe in rows) else WARM_UP + samples
+            people = probes.people(target, accounts, cost=cost)
+            for probe in rows:
+                yield _row(database, probe, samples, target, people)
 
 
-def _row(database: str, probe: Probe, samples: int, target: targets.Target) -> Row:
-    accounts = FEW if probe.again else WARM_UP + samples
-    known, unknown = probes.names(probe, accounts)
-    probes.prepare(probe, target, known, unknown)
-    took = _times(probe, target.port, known, unknown, samples)
-    auc = separation.of(*took)
-    return Row(
-        database,
-        probe.name,
-        samples,
-        *(round(figure, 4) for figure in (auc.area, auc.low, auc.high, *(1000 * median(arm) for arm in took))),
-    )
+def _row(
+    database: str, probe: Probe, samples: int, target: targets.Target, people: tuple[Sequence[str], Sequence[str]]
+) -> Row:
+    if probe.resting:
+        probes.let_rest(target, [name for arm in people for name in arm])
+    took = _times(probe, target.port, *(_turns(names, samples, probe) for names in people))
+    found = separation.of(*took)
+    medians = [1000 * median(arm) for arm in took]
+    figures = [round(figure, 4) for figure in (found.area, found.low, found.high, *medians)]
+    return Row(database, probe.name, samples, *figures)
 
 
-def _times(
-    probe: Probe, port: int, known: Sequence[str], unknown: Sequence[str], samples: int
-) -> tuple[list[float], list[float]]:
+Turns = tuple[Sequence[str], Sequence[str]]
+"""The names that are asked about before the counting, and in it."""
+
+
+def _turns(names: Sequence[str], samples: int, probe: Probe) -> Turns:
+    if not probe.again:
+        return names[:WARM_UP], names[WARM_UP:]
+    return names[:FEW], [names[number % FEW] for number in range(samples)]
+
+
+def _times(probe: Probe, port: int, known: Turns, unknown: Turns) -> tuple[list[float], list[float]]:
     """Answer the seconds that each answer took: of the known addresses, and of the unknown ones."""
     took: tuple[list[float], list[float]] = ([], [])
-    warm_up, counted = (_turns(names, samples, probe) for names in (known, unknown)), []
-    firsts, rests = zip(*warm_up, strict=True)
-    counted = _by_turns(*rests)
     line = Line(port, probe.pause)
     gc.disable()
     try:
-        for _, name in _by_turns(*firsts):
+        for _, name in _by_turns(known[0], unknown[0]):
             line.ask(probe.request(name), probe.status)
-        for arm, name in counted:
+        for arm, name in _by_turns(known[1], unknown[1]):
             took[arm].append(line.ask(probe.request(name), probe.status))
     finally:
         gc.enable()
         line.close()
     return took
-
-
-def _turns(names: Sequence[str], samples: int, probe: Probe) -> tuple[Sequence[str], Sequence[str]]:
-    """Answer which names are asked about before the counting and in it."""
-    if not probe.again:
-        return names[:WARM_UP], names[WARM_UP:]
-    return names, [names[number % len(names)] for number in range(samples)]
 
 
 def _by_turns(known: Sequence[str], unknown: Sequence[str]) -> list[tuple[int, str]]:

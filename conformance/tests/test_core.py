@@ -13,7 +13,7 @@ DRIVES = [("CoreDriver", "sqlite"), ("ThreadsCoreDriver", "sqlite"), ("AsyncioCo
 def test_the_core_passes_whole(pytester: pytest.Pytester, driver: str, database: str) -> None:
     """Every test of the suite passes: none fails, none is skipped, none is expected to fail."""
     result = pytester.runpytest_subprocess(
-        *("--pyargs", "authcore_conformance.suite", "-q", "-W", "error", "-p", "no:cacheprovider"),
+        *("--pyargs", "authcore_conformance.suite", "-q", "-n", "2", "-W", "error", "-p", "no:cacheprovider"),
         *("--authcore-driver", f"authcore_conformance.core_driver:{driver}", "--authcore-database", database),
     )
 

@@ -34,8 +34,9 @@ def main(arguments: Sequence[str] | None = None) -> None:
     """Serve until it is interrupted."""
     parser = _parser()
     options = parser.parse_args(arguments)
-    if not find_spec(f"authcore_{options.framework}"):
-        parser.error(f"authcore_{options.framework} is not installed: run make demo FRAMEWORK={options.framework}")
+    for module in (f"authcore_{options.framework}", "phonenumbers"):
+        if not find_spec(module):
+            parser.error(f"{module} is not installed: run make demo FRAMEWORK={options.framework}")
     listening = _listen(parser, options.port)
     database = _database(parser, options.database or EXAMPLES / "data" / f"{options.framework}.db")
     address = f"http://{HOST}:{listening.getsockname()[1]}"

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable
 from datetime import timedelta
 
-from authcore import Anonymous, Password, PasswordReset, Sessions
+from authcore import Account, Anonymous, Password, PasswordReset, Sessions
 from authcore_conformance.client import Client, Transport, challenge_id
 from authcore_conformance.world import EMAIL, PASSWORD, World
 
@@ -151,6 +151,41 @@ def visiting(world: World, transport: Transport) -> None:
     again.get("/sessions")
 
 
+def owning(world: World, transport: Transport) -> None:
+    """Own an account: a name, more addresses, a number, an invitation, everything read out, and its end taken back."""
+    account = Account(username=True, phone=True, several_emails=True, settling=timedelta(), invitations="members")
+    world.start(features=[Password(), account, Sessions()])
+    member = world.member(transport, headers=[("User-Agent", "Transcript/1")])
+    member.patch("/me", {"display_name": "Ada", "username": "Ada.L", "locale": "de"})
+    member.patch("/me", {"plan": "team"})
+    started = member.post("/me/emails", {"email": "bea@example.com"})
+    answer = {"challenge_id": challenge_id(started), "code": world.code("bea@example.com")}
+    member.post("/me/emails/confirm", answer)
+    member.post("/me/emails/confirm", answer)
+    member.get("/me/emails/confirm", headers=[("Accept", "text/html")])
+    member.post("/me/emails/primary", {"email": "bea@example.com"})
+    member.get("/me/emails")
+    member.post("/me/emails/remove", {"email": EMAIL})
+    started = member.post("/me/phone", {"phone": "+49 151 12345678"})
+    member.post(
+        "/me/phone/confirm",
+        {"challenge_id": challenge_id(started), "code": world.texts("+4915112345678")[-1].code},
+    )
+    member.delete("/me/phone")
+    member.post("/invitations", {"email": "cyd@example.com"})
+    guest = world.client(transport)
+    guest.get("/invitations/accept")
+    guest.post("/invitations/accept", {"token": world.link("cyd@example.com"), "password": PASSWORD})
+    guest.post("/sign-in", {"username": "ada.l", "password": PASSWORD})
+    member.get("/me/export")
+    started = member.delete("/me")
+    confirmed = {"challenge_id": challenge_id(started), "code": world.code("bea@example.com")}
+    member.post("/me/deletion/confirm", confirmed)
+    member.get("/session")
+    guest.post("/me/deletion/cancel", {"token": world.link("bea@example.com")})
+    guest.post("/me/deletion/cancel", {"token": world.link("bea@example.com")})
+
+
 def being_refused(world: World) -> None:
     """Paths, methods, bodies, origins and limits."""
     client, browser = world.client(), world.client("cookie")
@@ -190,6 +225,7 @@ SCENARIOS: dict[str, Scenario] = {
     "being_refused": being_refused,
     **_both("changing", changing),
     **_both("going_on", going_on),
+    **_both("owning", owning),
     **_both("proving_again", proving_again),
     **_both("resetting", resetting),
     **_both("signing_in", signing_in),

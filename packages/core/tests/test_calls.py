@@ -2,13 +2,18 @@
 
 from __future__ import annotations
 
+import ast
 import asyncio
 import inspect
 from collections.abc import Awaitable, Callable
+from importlib import import_module
+from pathlib import Path
+from pkgutil import iter_modules
 from typing import Any, assert_type
 
 import pytest
 
+import authcore.features
 from authcore import (
     Auth,
     Authenticated,
@@ -180,19 +185,37 @@ def test_a_call_shows_its_parameters(auth: Callable[..., Auth]) -> None:
     assert str(inspect.signature(greeting)) == "(*, name: 'str', times: 'int' = 1) -> 'list[str]'"
 
 
-def test_every_flow_of_a_room_is_a_call_or_a_helper() -> None:
-    """Every flow behind a route is a Python call as well."""
-    from authcore.features.password import flow as password
-    from authcore.features.sessions import flow as sessions
-    from authcore.features.sessions.calls import SessionCalls
+ROOMS = sorted(module.name for module in iter_modules(authcore.features.__path__))
 
-    for module, calls in ((password, PasswordCalls), (sessions, SessionCalls)):
-        flows = {
-            name
-            for name, value in vars(module).items()
-            if inspect.iscoroutinefunction(value) and value.__module__ == module.__name__ and not name.startswith("_")
-        }
-        listed: dict[str, Any] = {name: value for name, value in vars(calls).items() if isinstance(value, call)}
-        # `prove` is what the sessions' room calls to prove again who is signed in: no flow of its own.
-        assert flows - {"prove"} == set(listed)
-        assert all(getattr(module, name) is bound.flow for name, bound in listed.items())
+
+def flows_behind_routes(room: str) -> set[Any]:
+    """Answer the flows of a room that its routes call, as `await flow.sign_in(ctx, …)`."""
+    folder = Path(authcore.features.__path__[0]) / room
+    found = set()
+    for file in (*folder.glob("routes.py"), *folder.glob("routes/*.py")):
+        name = ".".join(file.relative_to(folder.parent).with_suffix("").parts)
+        routes = import_module(f"authcore.features.{name.removesuffix('.__init__')}")
+        for node in ast.walk(ast.parse(file.read_text())):
+            if (
+                isinstance(node, ast.Call)
+                and isinstance(node.func, ast.Attribute)
+                and isinstance(node.func.value, ast.Name)
+            ):
+                module = vars(routes).get(node.func.value.id)
+                found.add(getattr(module, node.func.attr, None) if inspect.ismodule(module) else None)
+    mine = f"authcore.features.{room}."
+    return {flow for flow in found if inspect.iscoroutinefunction(flow) and flow.__module__.startswith(mine)}
+
+
+@pytest.mark.parametrize("room", ROOMS)
+def test_every_flow_behind_a_route_is_a_call(room: str) -> None:
+    """Whatever a client can have done over HTTP, an application can do from its own code."""
+    declared = import_module(f"authcore.features.{room}")
+    [feature] = [
+        value
+        for value in vars(declared).values()
+        if isinstance(value, type) and issubclass(value, Feature) and value is not Feature
+    ]
+    listed = {bound.flow for bound in vars(feature.calls or object).values() if isinstance(bound, call)}
+
+    assert {flow.__qualname__ for flow in flows_behind_routes(room) - listed} == set()

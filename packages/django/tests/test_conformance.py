@@ -15,7 +15,19 @@ MODES = [os.environ["AUTHCORE_TEST_DJANGO"]] if "AUTHCORE_TEST_DJANGO" in os.env
 def test_the_adapter_passes_whole(pytester: pytest.Pytester, mode: str, database: str) -> None:
     """Every test of the suite passes: none fails, none is skipped, none is expected to fail."""
     result = pytester.runpytest_subprocess(
-        *("--pyargs", "authcore_conformance.suite", "-q", "-W", "error", "-p", "no:cacheprovider", "-p", "no:django"),
+        *(
+            "--pyargs",
+            "authcore_conformance.suite",
+            "-q",
+            "-n",
+            "2",
+            "-W",
+            "error",
+            "-p",
+            "no:cacheprovider",
+            "-p",
+            "no:django",
+        ),
         *("--authcore-driver", f"authcore_django.conformance:{DRIVERS[mode]}", "--authcore-database", database),
     )
 

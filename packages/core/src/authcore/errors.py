@@ -246,6 +246,11 @@ class InvalidFields(AuthError):
     status = 422
     message = "Some fields are not valid."
 
+    def __str__(self) -> str:
+        """Answer the sentence with each wrong field's own, for who reads a traceback or a command's error."""
+        wrong = [detail for detail in self.details or () if isinstance(detail, Mapping)]
+        return " ".join([self.message, *(f"{detail['field']!r}: {detail['message']}" for detail in wrong)])
+
 
 class RateLimited(AuthError):
     """Too many attempts; `Retry-After` gives the seconds to wait."""

@@ -34,7 +34,7 @@ def sentence(error: AuthError) -> str:
     """Answer what happened, with what the database itself says about it."""
     cause = error.__cause__
     if cause is None or error.message != Unavailable.message:
-        return error.message
+        return str(error)
     return f"The database does not answer: {_reason(cause)}"
 
 

@@ -152,6 +152,27 @@ def test_failures_move_with_the_primary_address(inside: Any, made: Auth, held: S
     assert keys == [passwords.attempt_key("default", GUEST)]
 
 
+def test_guesses_by_a_name_are_unlocked_by_the_primary_address(
+    auth: MakeAuth, client: Any, mailer: MemoryMailer, inside: Any
+) -> None:
+    """A6: a password that rests after guesses by a username is unlocked by a mail to the address of the account."""
+    made = auth(Password(require_code=False), Account(username=True), limits=False)
+    held = made.blocking.password.sign_up(email=EMAIL, password=PASSWORD, transport="bearer")
+    made.blocking.on(carrying(held)).account.update(username="ada")
+    door = inside(made)
+    key, now = passwords.attempt_key("default", EMAIL), FrozenClock().now()
+    door.write(lambda tx: tx.execute(passwords.attempts.insert().values(key=key, failures=99, failed_at=now)))
+    caller = client(made)
+
+    resting = [caller.post("/sign-in", {"username": "ada", "password": "no such words"}) for _ in range(2)]
+    right = caller.post("/sign-in", {"username": "ada", "password": PASSWORD})
+    caller.post("/unlock", {"token": sent(made, mailer, "unlock").token})
+    unlocked = caller.post("/sign-in", {"username": "ada", "password": PASSWORD})
+
+    assert [reply.status for reply in (*resting, right, unlocked)] == [401, 401, 401, 200]
+    assert sent(made, mailer, "unlock").to == EMAIL
+
+
 # --- invitations ---
 
 
@@ -415,6 +436,37 @@ def test_guests_have_no_account(auth: MakeAuth) -> None:
 
     with pytest.raises(AccountRequired):
         made.blocking.on(carrying(held)).account.update(username="ada")
+
+
+def test_a_guest_who_types_an_invitation_becomes_the_user(auth: MakeAuth, client: Any, mailer: MemoryMailer) -> None:
+    """A guest's own row becomes the account when it types the code of an invitation; a link makes another user."""
+    from authcore import Anonymous
+
+    made = auth(Account(), Anonymous())
+    guests = [client(made, browser=True) for _ in range(2)]
+    ids = [guest.post("/anonymous", {}).json["user"]["id"] for guest in guests]
+    made.blocking.account.invite(email=EMAIL)
+    typed = guests[0].post("/invitations/accept", {"email": EMAIL, "code": sent(made, mailer, "invitation").code})
+    made.blocking.account.invite(email=GUEST)
+
+    linked = guests[1].post("/invitations/accept", {"token": sent(made, mailer, "invitation").token})
+
+    assert (typed.json["user"]["id"], typed.json["user"]["email"]) == (ids[0], EMAIL)
+    assert linked.json["user"]["id"] != ids[1]
+
+
+@pytest.mark.parametrize(
+    ("settings", "findings"),
+    [
+        ({}, 0),
+        ({"several_emails": True, "settling": timedelta()}, 1),
+        ({"confirm_deletion": False}, 0),
+        ({"confirm_deletion": False, "deletion_grace": timedelta()}, 1),
+    ],
+)
+def test_the_doctor_names_what_weakens(settings: dict[str, Any], findings: int) -> None:
+    """`doctor` mentions addresses that push others out at once, and deletions that nothing stops."""
+    assert len(Account(**settings).findings(None)) == findings
 
 
 def test_a_context_is_all_that_the_sweep_needs(made: Auth, inside: Any) -> None:

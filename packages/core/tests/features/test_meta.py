@@ -41,6 +41,6 @@ def test_the_document_needs_no_database(auth: Callable[..., Auth], client: Calla
     assert not file.exists()
 
 
-def test_meta_and_sessions_are_always_on(auth: Callable[..., Auth]) -> None:
+def test_three_rooms_are_always_on(auth: Callable[..., Auth]) -> None:
     """An application lists what it wants besides."""
-    assert [room.name for room in auth(Password()).features] == ["password", "sessions", "meta"]
+    assert [room.name for room in auth(Password()).features] == [*("password", "sessions", "administration", "meta")]

@@ -9,25 +9,21 @@ import msgspec
 from msgspec import UNSET, UnsetType
 
 from authcore.context import Context
-from authcore.route import Answer, Private
+from authcore.route import Answer
 from authcore.services.accounts import User
+from authcore.services.bodies import MaybeTokens
 from authcore.services.challenges import ChallengeView
 from authcore.services.sessions import Session
 from authcore.services.sign_in import ChallengeRequired, SignedIn
 from authcore.services.transport import token_fields
 
 
-class SignedInBody(Private, frozen=True, kw_only=True):
+class SignedInBody(MaybeTokens, frozen=True, kw_only=True):
     """Signed in. The token fields stand there under bearer only; a cookie's value never stands in a body."""
 
     status: Literal["signed_in"] = "signed_in"
     user: User
     session: Session
-    access_token: str | UnsetType = UNSET
-    token_type: Literal["Bearer"] | UnsetType = UNSET
-    expires_in: int | UnsetType = UNSET
-    refresh_token: str | UnsetType = UNSET
-    refresh_expires_in: int | UnsetType = UNSET
     remember_token: str | UnsetType = UNSET
     remember_expires_at: datetime | UnsetType = UNSET
 

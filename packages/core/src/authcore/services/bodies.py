@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import Annotated, Literal
 
-from msgspec import Meta
+from msgspec import UNSET, Meta, UnsetType
 
 from authcore.route import Private
 
@@ -26,3 +26,13 @@ class DeviceBody(Body, frozen=True, kw_only=True):
     transport: Literal["cookie", "bearer"] | None = None
     device_id: ShortText | None = None
     device_name: ShortText | None = None
+
+
+class MaybeTokens(Private, frozen=True, kw_only=True):
+    """What every answer with a session may hold: the tokens, under bearer only (`transport.token_fields`)."""
+
+    access_token: str | UnsetType = UNSET
+    token_type: Literal["Bearer"] | UnsetType = UNSET
+    expires_in: int | UnsetType = UNSET
+    refresh_token: str | UnsetType = UNSET
+    refresh_expires_in: int | UnsetType = UNSET

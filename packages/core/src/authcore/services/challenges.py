@@ -297,6 +297,7 @@ _END_ALL = (
     update(challenges)
     .where(
         challenges.c.tenant == bindparam("tenant_"),
+        challenges.c.purpose == bindparam("purpose_"),
         challenges.c.subject == bindparam("subject_"),
         challenges.c.spent_at.is_(None),
     )
@@ -561,9 +562,13 @@ def bind(tx: Connection, challenge: Challenge, binding: str) -> Challenge:
     return replace(challenge, bindings=held)
 
 
-def end_all(tx: Connection, tenant: str, subject: str, now: datetime) -> int:
-    """End every open challenge about a subject; answer how many."""
-    return tx.execute(_END_ALL, {"tenant_": tenant, "subject_": subject, "now_": now}).rowcount
+def end_all(tx: Connection, tenant: str, purpose: str, subject: str, now: datetime) -> int:
+    """End every open challenge of a purpose about a subject; answer how many.
+
+    Those of other purposes stay: what a mailbox may undo is not for another flow to end.
+    """
+    known = {"tenant_": tenant, "purpose_": purpose, "subject_": subject, "now_": now}
+    return tx.execute(_END_ALL, known).rowcount
 
 
 def end_of_user(tx: Connection, user_id: str, now: datetime) -> int:

@@ -36,7 +36,7 @@ def _reads() -> tuple[tuple[Table, Select[Any]], ...]:
     owned = ((table, table.c.user_id) for table in _owned())
     whole = ((users, users.c.id), *owned)
     return tuple(
-        (table, select(*columns).where(owner == bindparam("user_")))
+        (table, select(*columns).where(owner == bindparam("user_")).order_by(*table.primary_key.columns))
         for table, owner in whole
         if (columns := [column for column in table.c if _is_told(column)])
     )
@@ -54,7 +54,11 @@ def _deletes() -> tuple[Delete, ...]:
 @cache
 def _by_identifier() -> tuple[Delete, ...]:
     columns = [column for table in _tables() for column in table.c if column.info.get("identifier")]
-    return tuple(delete(column.table).where(column == bindparam("identifier_")) for column in columns)
+    # Of the own tenant alone: another one knows somebody else, or nobody, by the same address.
+    return tuple(
+        delete(column.table).where(column == bindparam("identifier_"), column.table.c.tenant == bindparam("tenant_"))
+        for column in columns
+    )
 
 
 _OF_SESSIONS = tuple(
@@ -92,7 +96,7 @@ def remove(tx: Connection, tenant: str, user_id: str) -> bool:
     about = [*known, user_id, *(f"{user_id}:{session_id}" for session_id in ids)]
     for statement in _by_identifier():
         for text in about:
-            tx.execute(statement, {"identifier_": text})
+            tx.execute(statement, {"identifier_": text, "tenant_": tenant})
     for statement in _deletes():
         tx.execute(statement, {"user_": user_id})
     return tx.execute(_USER, {"user_": user_id, "tenant_": tenant}).rowcount == 1

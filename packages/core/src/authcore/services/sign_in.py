@@ -38,7 +38,7 @@ class Proof(Value, frozen=True):
         return Proof(tuple(dict.fromkeys((*self.amr, *other.amr))), max(self.aal, other.aal))
 
 
-class SignInState(msgspec.Struct, frozen=True, kw_only=True):
+class SignInState(Value, frozen=True, kw_only=True):
     """A sign-in on its way; steps carry it inside their challenges.
 
     `remember_token` is what the client presented to be spared a step; `remember` asks for one at the end, which lives
@@ -46,12 +46,13 @@ class SignInState(msgspec.Struct, frozen=True, kw_only=True):
     session began it.
     """
 
+    hidden: ClassVar = frozenset({"remember_token"})
     user_id: str
     amr: list[str]
     aal: int
     epoch: int
     transport: Transport
-    passed: list[str] = []
+    passed: list[str] = msgspec.field(default_factory=list)
     remember: bool = False
     remember_token: str | None = None
     remember_until: datetime | None = None

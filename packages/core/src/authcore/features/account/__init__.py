@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from datetime import timedelta
 from pathlib import Path
-from typing import ClassVar, Literal
+from typing import Any, ClassVar, Literal
 
 from authcore.feature import Feature, MailTemplate, SmsTemplate, Sweep, mails_from
 from authcore.features.account.calls import AccountCalls
@@ -113,3 +114,15 @@ class Account(Feature):
             members_invite=invitations == "members",
         )
         self.mails = mails_from("Account", type(self).mails, mail_from)  # type: ignore[misc]
+
+    def findings(self, app: Any) -> Sequence[str]:
+        """Name the settings that weaken something."""
+        found = []
+        if any(route.path == "/me/emails" for route in self.routes) and not self.settings.settling:
+            found.append("Account(settling=timedelta()): whoever takes over a session throws the owner's address out.")
+        if not self.settings.confirm_deletion and not self.settings.grace:
+            found.append(
+                "Account(confirm_deletion=False, deletion_grace=timedelta()): one request of a session that was left "
+                "open deletes an account for good."
+            )
+        return found

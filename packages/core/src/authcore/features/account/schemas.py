@@ -10,7 +10,17 @@ from msgspec import UNSET, Meta, UnsetType
 
 from authcore.route import Private
 from authcore.services.accounts import User
-from authcore.services.bodies import Body, ChallengeId, Code, DeviceBody, Email, PasswordText, ShortText, Token
+from authcore.services.bodies import (
+    Body,
+    ChallengeId,
+    Code,
+    DeviceBody,
+    Email,
+    MaybeTokens,
+    PasswordText,
+    ShortText,
+    Token,
+)
 from authcore.services.challenges import ChallengeView
 from authcore.services.identifiers import Phone, Username
 from authcore.services.sessions import Session
@@ -91,16 +101,11 @@ class EmailsBody(msgspec.Struct, frozen=True):
     emails: list[EmailEntry]
 
 
-class ChangedBody(Private, frozen=True, kw_only=True):
+class ChangedBody(MaybeTokens, frozen=True, kw_only=True):
     """The user, and the session, whose secret is another where others ended; tokens under bearer only."""
 
     user: User
     session: Session
-    access_token: str | UnsetType = UNSET
-    token_type: Literal["Bearer"] | UnsetType = UNSET
-    expires_in: int | UnsetType = UNSET
-    refresh_token: str | UnsetType = UNSET
-    refresh_expires_in: int | UnsetType = UNSET
 
 
 # --- invitations ---

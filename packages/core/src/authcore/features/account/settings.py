@@ -12,6 +12,7 @@ from authcore.values import Value
 DAY = timedelta(days=1)
 INVITATION_CODE = DAY
 """How long the code of an invitation opens; its link opens for `invitation_ttl`."""
+CANCEL = "deletion_cancel"
 LONG_CODE = 8  # digits, of codes that live for days
 
 
@@ -61,7 +62,7 @@ def cancel_kind(grace: Any) -> ChallengeKind | None:
     if not grace:
         return None
     return ChallengeKind(
-        purpose="deletion_cancel", mail="deletion_scheduled", length=LONG_CODE, ttl=grace, link_ttl=grace
+        purpose=CANCEL, mail="deletion_scheduled", length=LONG_CODE, ttl=grace, link_ttl=grace
     )
 
 

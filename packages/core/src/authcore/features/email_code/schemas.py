@@ -3,18 +3,13 @@
 from __future__ import annotations
 
 from datetime import datetime
-from typing import Annotated, Literal
+from typing import Literal
 
-from msgspec import Meta
-
-from authcore.route import Private
+from authcore.services.bodies import Body, ChallengeId, Code
 from authcore.values import Value
 
-ChallengeId = Annotated[str, Meta(min_length=1, max_length=200)]
-Code = Annotated[str, Meta(min_length=1, max_length=32)]
 
-
-class Verify(Private, frozen=True, kw_only=True, forbid_unknown_fields=True):
+class Verify(Body, frozen=True, kw_only=True):
     """Answer the code of a sign-in."""
 
     challenge_id: ChallengeId
@@ -22,7 +17,7 @@ class Verify(Private, frozen=True, kw_only=True, forbid_unknown_fields=True):
     remember: bool = False
 
 
-class Resend(Private, frozen=True, kw_only=True, forbid_unknown_fields=True):
+class Resend(Body, frozen=True, kw_only=True):
     """Ask for the code again."""
 
     challenge_id: ChallengeId

@@ -3,14 +3,22 @@
 from __future__ import annotations
 
 from datetime import datetime
-from typing import Annotated, Literal
+from typing import Literal
 
 import msgspec
-from msgspec import UNSET, Meta, UnsetType
 
-from authcore.route import Private
 from authcore.services.accounts import User
-from authcore.services.bodies import Body, ChallengeId, Code, DeviceBody, Email, PasswordText, ShortText
+from authcore.services.bodies import (
+    Body,
+    ChallengeId,
+    Code,
+    DeviceBody,
+    Email,
+    MaybeTokens,
+    PasswordText,
+    ShortText,
+    Token,
+)
 from authcore.services.sessions import Session
 
 
@@ -41,7 +49,7 @@ class SignIn(DeviceBody, frozen=True, kw_only=True):
 
     email: Email
     password: PasswordText
-    remember_token: Annotated[str, Meta(min_length=1, max_length=200)] | None = None
+    remember_token: Token | None = None
 
 
 class NewPassword(Body, frozen=True, kw_only=True):
@@ -74,17 +82,12 @@ class SetPassword(Body, frozen=True, kw_only=True):
     password_confirmation: PasswordText | None = None
 
 
-class PasswordUpdatedBody(Private, frozen=True, kw_only=True):
+class PasswordUpdatedBody(MaybeTokens, frozen=True, kw_only=True):
     """The password is another; the token fields stand there under bearer only."""
 
     updated_at: datetime
     user: User
     session: Session
-    access_token: str | UnsetType = UNSET
-    token_type: Literal["Bearer"] | UnsetType = UNSET
-    expires_in: int | UnsetType = UNSET
-    refresh_token: str | UnsetType = UNSET
-    refresh_expires_in: int | UnsetType = UNSET
 
 
 class PolicyBody(msgspec.Struct, frozen=True, kw_only=True):
@@ -101,7 +104,7 @@ class PolicyBody(msgspec.Struct, frozen=True, kw_only=True):
 class Unlock(Body, frozen=True, kw_only=True):
     """The token of an unlock mail's link."""
 
-    token: Annotated[str, Meta(min_length=1, max_length=200)]
+    token: Token
 
 
 class UnlockedBody(msgspec.Struct, frozen=True):

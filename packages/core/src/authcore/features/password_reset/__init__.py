@@ -11,6 +11,7 @@ from typing import Any, ClassVar
 from authcore.errors import ConfigurationError
 from authcore.feature import Feature, MailTemplate, SmsTemplate, mails_from
 from authcore.features.password_reset.calls import PasswordResetCalls
+from authcore.features.password_reset.flow import ResetDone, ResetSent
 from authcore.features.password_reset.routes import routes
 from authcore.features.password_reset.schemas import PasswordResetStatus
 from authcore.features.password_reset.settings import (
@@ -29,7 +30,7 @@ from authcore.services.accounts import PHONE
 from authcore.services.buckets import BUCKETS
 from authcore.services.challenges import code_kind
 
-__all__ = ["Broker", "PasswordReset", "PasswordResetStatus"]
+__all__ = ["Broker", "PasswordReset", "PasswordResetStatus", "ResetDone", "ResetSent"]
 
 _TEMPLATES = Path(__file__).parent / "templates"
 

@@ -2,20 +2,13 @@
 
 from __future__ import annotations
 
-from typing import Annotated, Literal
+from typing import Literal
 
 import msgspec
-from msgspec import UNSET, Meta, UnsetType
 
-from authcore.route import Private
 from authcore.services.accounts import User
+from authcore.services.bodies import Body, ChallengeId, Code, MaybeTokens, PasswordText, Token
 from authcore.services.sessions import Session
-
-Token = Annotated[str, Meta(min_length=1, max_length=200)]
-
-
-class Body(Private, frozen=True, kw_only=True, forbid_unknown_fields=True):
-    """A body that refuses unknown fields (rule R2)."""
 
 
 class Refresh(Body, frozen=True, kw_only=True):
@@ -33,33 +26,23 @@ class SignOut(Body, frozen=True, kw_only=True):
 class Reauthenticate(Body, frozen=True, kw_only=True):
     """Nothing starts a challenge; else a password, or the answer to the challenge."""
 
-    password: Annotated[str, Meta(min_length=1, max_length=256)] | None = None
-    challenge_id: Token | None = None
-    code: Annotated[str, Meta(min_length=1, max_length=32)] | None = None
+    password: PasswordText | None = None
+    challenge_id: ChallengeId | None = None
+    code: Code | None = None
 
 
-class RefreshedBody(Private, frozen=True, kw_only=True):
+class RefreshedBody(MaybeTokens, frozen=True, kw_only=True):
     """The session goes on; the token fields stand there under bearer only."""
 
     status: Literal["refreshed"] = "refreshed"
     session: Session
-    access_token: str | UnsetType = UNSET
-    token_type: Literal["Bearer"] | UnsetType = UNSET
-    expires_in: int | UnsetType = UNSET
-    refresh_token: str | UnsetType = UNSET
-    refresh_expires_in: int | UnsetType = UNSET
 
 
-class ReauthenticatedBody(Private, frozen=True, kw_only=True):
+class ReauthenticatedBody(MaybeTokens, frozen=True, kw_only=True):
     """The same session with a fresh `auth_time`; the token fields stand there under bearer only."""
 
     user: User
     session: Session
-    access_token: str | UnsetType = UNSET
-    token_type: Literal["Bearer"] | UnsetType = UNSET
-    expires_in: int | UnsetType = UNSET
-    refresh_token: str | UnsetType = UNSET
-    refresh_expires_in: int | UnsetType = UNSET
 
 
 class SignedOutBody(msgspec.Struct, frozen=True):

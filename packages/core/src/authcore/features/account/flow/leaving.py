@@ -8,6 +8,7 @@ from typing import Literal
 from msgspec.structs import replace
 
 from authcore.context import Context, Tenant
+from authcore.decode import is_storable
 from authcore.errors import InvalidChallenge, NotFound
 from authcore.features.account import mails
 from authcore.features.account.flow import asking
@@ -37,7 +38,7 @@ class Leaving(Value, frozen=True):
 async def request(ctx: Context) -> ChallengeRequired | Leaving:
     """Mail who asks a link and a code that confirm the end of the account; where none is asked for, schedule it.
 
-    An account without a proven way to reach its owner is not asked. Raises NotAuthenticated, ReauthenticationRequired,
+    An account that can be reached nowhere is not asked. Raises NotAuthenticated, ReauthenticationRequired,
     RateLimited.
     """
     who = guard.enforce(ctx, ctx.who, FRESH)
@@ -148,6 +149,8 @@ async def cancel(
 async def withdraw(ctx: Context, *, user_id: str) -> User:
     """Let an account stay that was to go, in its owner's name. Server code only; raises NotFound."""
     happened = events.occur(ctx, events.DeletionCancelled)
+    if not is_storable(user_id):
+        raise NotFound("There is no such user.")
     event = await ctx.db.write(store.keep, ctx.tenant.id, user_id, ctx.now(), happened, ctx.app.user)
     if event is None:
         raise NotFound("There is no such account that was to go.")

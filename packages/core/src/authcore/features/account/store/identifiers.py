@@ -195,6 +195,9 @@ def _write_phone(tx: Connection, change: Change, phone: str | None) -> None:
 def _lock(tx: Connection, change: Change) -> None:
     if credentials.lock(tx, change.user.id) is None:
         raise NotAuthenticated()
+    # T9: an undo, or a reset, that was faster has ended this session: it must not be carried over that.
+    if not sessions.still_live(tx, change.tenant, change.issued.session.id, change.now):
+        raise NotAuthenticated()
 
 
 def _user(tx: Connection, change: Change, shape: UserShape) -> User:

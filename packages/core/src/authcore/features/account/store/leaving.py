@@ -9,6 +9,7 @@ from typing import Any, ClassVar
 from sqlalchemy import bindparam, select, update
 from sqlalchemy.engine import Connection
 
+from authcore.features.account.settings import CANCEL
 from authcore.ports import counting
 from authcore.services import accounts, challenges, credentials, events, outbox
 from authcore.services.accounts import User, UserShape, users
@@ -66,6 +67,8 @@ def schedule(tx: Connection, ending: Ending) -> Event | None:
     credentials.end(tx, ending.user.id, ending.now)
     if ending.cancel is not None:
         challenges.insert_row(tx, ending.cancel.challenge, *ending.cancel.key)
+        # One of an earlier deletion may lie in the mailbox of somebody who had the account meanwhile.
+        challenges.end_earlier(tx, ending.cancel.challenge)
         outbox.enqueue(tx, ending.cancel.message)
     return events.write(tx, ending.happened)
 
@@ -87,7 +90,7 @@ def keep(
     """Let an account stay that was to go, and end what would cancel it again; None if there is none."""
     if tx.execute(_KEEP, {"id_": user_id, "tenant_": tenant, "now_": now}).rowcount == 0:
         return None
-    challenges.end_all(tx, tenant, user_id, now)
+    challenges.end_all(tx, tenant, CANCEL, user_id, now)
     account = accounts.by_id(tx, tenant, user_id, shape)
     return None if account is None else events.write(tx, happened, user=account.user)
 
