@@ -24,7 +24,7 @@ KNOWN       = $(if $(word 2,$(FRAMEWORK)),,$(filter $(FRAMEWORKS),$(FRAMEWORK)))
 DEMO_READY  = $(if $(wildcard $(VENV)/.stamp-setup),$(VENV)/.stamp-setup,$(VENV)/.stamp-demo-$(FRAMEWORK))
 
 .DEFAULT_GOAL := help
-.PHONY: help setup demo test lint bench docs clean
+.PHONY: help setup demo test lint bench timing crowd races docs clean
 
 help:
 	@echo "make setup   $(VENV) with everything"
@@ -32,6 +32,9 @@ help:
 	@echo "make test    every check, through tox"
 	@echo "make lint    format, style, types, import rules"
 	@echo "make bench   the figures beside their goals, also in build/bench.json"
+	@echo "make timing  whether the time of an answer tells who has an account"
+	@echo "make crowd   a hundred users at once, while mail server and workers stop"
+	@echo "make races   every single-use thing contended for, 200 rounds each (ROUNDS=200)"
 	@echo "make docs    the documentation, executed"
 	@echo "make clean   remove what the others made"
 
@@ -53,6 +56,16 @@ lint: $(VENV)/.stamp-setup
 bench: $(VENV)/.stamp-setup
 	@mkdir -p build
 	@$(PY) benchmarks/run.py
+
+timing: $(VENV)/.stamp-setup
+	@$(PY) benchmarks/timing.py
+
+crowd: $(VENV)/.stamp-setup
+	@$(PY) benchmarks/hundred_users.py
+	@$(PY) benchmarks/hundred_users.py --kill
+
+races: $(VENV)/.stamp-setup
+	AUTHCORE_RACE_ROUNDS=$(or $(ROUNDS),200) $(PY) -m pytest packages/core/tests/races
 
 docs: $(VENV)/.stamp-setup
 	$(PY) -m pytest docs/tests

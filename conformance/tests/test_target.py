@@ -242,6 +242,16 @@ def test_a_code_after_the_password_is_for_who_asks_for_it(
     assert running.client().sign_in(EMAIL, PASSWORD).status == status
 
 
+@pytest.mark.parametrize(("options", "status"), [((), 422), (("--usernames",), 401)], ids=["by address", "by name"])
+def test_a_username_names_a_user_for_who_asks_for_it(targets: Targets, options: tuple[str, ...], status: int) -> None:
+    """By default an address alone does."""
+    running = targets.start("flask", *options)
+
+    answer = running.client().post("/sign-in", {"username": "ada", "password": PASSWORD})
+
+    assert answer.status == status
+
+
 @pytest.mark.parametrize("adapter", ADAPTERS)
 def test_sigterm_ends_every_process(targets: Targets, adapter: str) -> None:
     """At SIGTERM the target ends with status 0, and no worker outlives it."""
@@ -458,6 +468,9 @@ BAD = {
     "longest grace": ["--grace", "1e300"],
     "long grace": ["--grace", "1e9"],
     "transport": ["--transport", "pigeon"],
+    "mail server without a port": ["--smtp", "127.0.0.1"],
+    "port of the mail server": ["--smtp", "127.0.0.1:smtp"],
+    "no port of the mail server": ["--smtp", "127.0.0.1:0"],
     "unknown": ["--frobnicate"],
     "abbreviated": ["--work", "2"],
 }

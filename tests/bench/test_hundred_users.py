@@ -13,7 +13,7 @@ import pytest
 RUN = Path(__file__).parents[2] / "benchmarks" / "hundred_users.py"
 USERS = 20
 
-pytestmark = pytest.mark.alone
+pytestmark = [pytest.mark.alone, pytest.mark.usefixtures("postgresql")]
 
 
 def test_no_mail_is_lost_while_the_mail_server_is_away(tmp_path: Path) -> None:

@@ -41,6 +41,7 @@ def test_a_missing_dummy_hash_shows(tmp_path: Path) -> None:
 
 
 @pytest.mark.alone
+@pytest.mark.usefixtures("postgresql")
 def test_a_write_for_known_users_only_shows(tmp_path: Path) -> None:
     """Where a reset is stored for accounts alone, its commit shows, and status is 1."""
     done, [row] = _run(tmp_path, "--database", "postgresql", "--broken", "write")

@@ -13,7 +13,7 @@ from sqlalchemy.exc import OperationalError
 
 from authcore import Auth, Request, requirement
 from authcore.drive import Drive
-from authcore.errors import AuthError, NotFound, Overloaded, Unavailable
+from authcore.errors import AuthError, InvalidFields, NotFound, Overloaded, Unavailable
 from authcore.reports import LONGEST, is_due, one_line, sentence
 from authcore.services.tokens import spell
 
@@ -187,3 +187,17 @@ def _because(cause: Exception) -> Unavailable:
     error = Unavailable()
     error.__cause__ = cause
     return error
+
+
+def test_wrong_fields_are_told_one_by_one() -> None:
+    """A traceback, and a command's error, names each wrong field; what a client called it moves no cursor (rule O3)."""
+    details = [
+        {"field": "password", "code": "too_short", "message": "Use at least 15 characters."},
+        {"field": "a\nb", "code": "unknown", "message": "There is no such field."},
+    ]
+
+    error = InvalidFields(details=details)
+
+    told = "Some fields are not valid. 'password': Use at least 15 characters. 'a\\nb': There is no such field."
+    assert (str(error), sentence(error)) == (told, told)
+    assert error.to_json()["error"]["message"] == "Some fields are not valid."

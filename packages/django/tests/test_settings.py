@@ -10,10 +10,14 @@ from django.core.management import CommandError, call_command, execute_from_comm
 from django.test import override_settings
 from django.urls import include, path
 
-from authcore import Auth, ConfigurationError, Password
+from authcore import Auth, Candidate, ConfigurationError, Password, User
+from authcore.backends.mail import MemoryMailer
+from authcore.backends.sms import MemorySms
+from authcore.errors import SignUpClosed
 from authcore_django import get_auth
 
 Declare = Any
+MAILS, TEXTS = MemoryMailer(), MemorySms()
 MIDDLEWARE = "authcore_django.middleware.AuthcoreMiddleware"
 
 
@@ -52,9 +56,37 @@ def test_a_room_is_an_instance_or_a_path_with_options(declare: Declare, entry: A
     """A settings file may name a room without importing it."""
     declare(features=[entry])
 
-    room = next(feature for feature in get_auth().features if feature.name == "password")
+    room = next(feature for feature in get_auth().features if isinstance(feature, Password))
 
-    assert room.settings.min_length == 20
+    assert room.policy.min_length == 20
+
+
+class Member(User, frozen=True, kw_only=True):
+    """A user with a field of the application's own."""
+
+    plan: str = "free"
+
+
+def refuse(candidate: Candidate) -> bool:
+    """Let nobody in."""
+    return False
+
+
+def link(kind: str, token: str) -> str:
+    """Lead to a page of the application's own."""
+    return f"http://testserver/{kind}#token={token}"
+
+
+def test_what_is_no_value_may_be_named_by_its_path(declare: Declare) -> None:
+    """Functions, objects and classes need no import in a settings file."""
+    names = {"user": "Member", "sign_up": "refuse", "build_link": "link", "sms": "TEXTS", "mailer": "MAILS"}
+
+    declare(**{setting: f"{__name__}.{name}" for setting, name in names.items()})
+
+    app = get_auth().settings
+    assert (app.user.kind, app.build_link) == (Member, link)
+    with pytest.raises(SignUpClosed):
+        get_auth().blocking.password.sign_up(email="ada@example.com", password="three quiet herons wade")
 
 
 @pytest.mark.parametrize(

@@ -54,7 +54,7 @@ def added(world: World, client: Client, email: str = SECOND) -> Reply:
 
 def texted(world: World, number: str = NUMBER) -> str:
     """Answer the code of the latest text message to a number."""
-    return world.texts(number)[-1].code
+    return world.texts(number)[-1].code or ""
 
 
 def numbered(world: World, client: Client, number: str = NUMBER) -> Reply:

@@ -107,6 +107,19 @@ def test_a_failed_sign_in_writes_the_same_rows_for_everybody(world: World) -> No
     assert known["authcore_attempt"] == unknown["authcore_attempt"] == 1
 
 
+def test_a_failed_sign_in_runs_the_same_statements_for_everybody(world: World) -> None:
+    """A2: an address without an account is looked up, read and counted by the very statements of one with."""
+    world.member()
+    for email in (EMAIL, UNKNOWN):
+        world.client().sign_in(email, WRONG)
+
+    known = world.statements(lambda: world.client().sign_in(EMAIL, WRONG))
+    unknown = world.statements(lambda: world.client().sign_in(UNKNOWN, WRONG))
+
+    assert known == unknown
+    assert known
+
+
 def test_success_forgets_the_failures(world: World) -> None:
     """A6: only consecutive failures count towards the lock."""
     world.member()

@@ -86,6 +86,9 @@ ROUTES: dict[tuple[str, str], Send] = {
     ),
     ("POST", "/sign-up/resend"): lambda c, h: c.post("/sign-up/resend", {"challenge_id": h.sign_up_id}),
     ("POST", "/sign-in"): lambda c, h: c.sign_in(EMAIL, PASSWORD),
+    ("POST", "/password/change"): lambda c, h: c.post(
+        "/password/change", {"current_password": PASSWORD, "new_password": OTHER_PASSWORD}
+    ),
     ("POST", "/refresh"): lambda c, h: c.refresh(h.member.refresh_token),
     ("POST", "/sign-out"): lambda c, h: c.post("/sign-out", {"refresh_token": h.member.refresh_token}),
     ("GET", "/session"): lambda c, h: c.get("/session"),
@@ -98,7 +101,17 @@ ROUTES: dict[tuple[str, str], Send] = {
         "/reauthenticate", {"challenge_id": h.reauthentication_id, "code": h.reauthentication_code}
     ),
 }
-OPEN = {("GET", "/health"), ("GET", "/openapi.json")}
+OPEN = {("GET", "/health"), ("GET", "/openapi.json"), ("GET", "/password/policy"), ("GET", "/unlock")}
+"""What belongs to no tenant."""
+ELSEWHERE = {
+    ("POST", "/password/change/verify"): "its code: test_tenants_secrets",
+    ("POST", "/unlock"): "its link: test_tenants_secrets",
+    ("POST", "/password/set"): "it takes nothing but a session, as /password/change does",
+    (
+        "POST",
+        "/sign-in/new-password",
+    ): "its challenge is a sign-in's, as that of /sign-in/email-code in test_tenants_secrets",
+}
 
 
 def test_every_route_is_held_against_this(world: World) -> None:
@@ -107,7 +120,7 @@ def test_every_route_is_held_against_this(world: World) -> None:
 
     routes = {(route.method, route.path) for route in world.app.router.routes}
 
-    assert routes == {*ROUTES, *OPEN}
+    assert routes == {*ROUTES, *OPEN, *ELSEWHERE}
 
 
 def nobodys(held: Held) -> Held:

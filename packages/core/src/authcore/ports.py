@@ -88,7 +88,7 @@ class Count(Value, frozen=True):
 
 
 class Limiter(Protocol):
-    """Counts of tries, each in a sliding window. The shipped one stands over `KeyValue`; `Auth(limiter=…)` takes another.
+    """Counts of tries, each in a sliding window. The shipped one is over `KeyValue`; `Auth(limiter=…)` takes another.
 
     Keys are text up to 64 characters that name nobody. It raises Unavailable where it cannot count (rule O2).
     """
@@ -108,8 +108,8 @@ class Limiter(Protocol):
 class Window(Value, frozen=True):
     """`allowance` hits under `key` in any `seconds`; a hit past it is itself a hit, unless `counts_refused` is False.
 
-    `steps` is how finely the window slides: hits are forgotten after `seconds` at the latest, by that part of it. With 1
-    what the last window still covers may be estimated.
+    `steps` is how finely the window slides: hits are forgotten after `seconds` at the latest, by that part of it. With
+    1 what the last window still covers may be estimated.
     """
 
     key: str

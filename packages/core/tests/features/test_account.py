@@ -474,3 +474,19 @@ def test_a_context_is_all_that_the_sweep_needs(made: Auth, inside: Any) -> None:
     from authcore.features.account.flow import leaving
 
     assert inside(made).run(leaving.sweep(Context(inside(made).runtime), 20)) == 0
+
+
+def test_attempts_at_invitations_count_alike_for_who_was_not_invited(
+    auth: MakeAuth, client: Any, clock: FrozenClock
+) -> None:
+    """A2, A6: the 429 after too many codes comes at the same attempt, whether the address was invited or not."""
+    made = auth(Password(), Account())
+    made.blocking.account.invite(email=GUEST)
+    answers = []
+
+    for email, peer in ((GUEST, "198.51.100.8"), (EMAIL, "203.0.113.9")):
+        someone = client(made, peer=peer)
+        body = {"email": email, "code": "00000000", "password": PASSWORD}
+        answers.append([someone.post("/invitations/accept", body).status for _ in range(25)])
+
+    assert answers[0] == answers[1] == [400] * 20 + [429] * 5

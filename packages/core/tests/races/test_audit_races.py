@@ -17,7 +17,7 @@ from authcore.testing.ports import FrozenClock
 
 pytestmark = pytest.mark.alone
 
-ROUNDS = int(os.environ.get("AUTHCORE_RACE_ROUNDS", "200")) // 4
+ROUNDS = int(os.environ.get("AUTHCORE_RACE_ROUNDS", "60")) // 4
 CALLERS = 16
 
 

@@ -15,7 +15,7 @@ from authcore.services import journal, sessions
 
 pytestmark = pytest.mark.alone
 
-ROUNDS = int(os.environ.get("AUTHCORE_RACE_ROUNDS", "200"))
+ROUNDS = int(os.environ.get("AUTHCORE_RACE_ROUNDS", "60"))
 CALLERS = 200
 STRICT, FORGIVING = timedelta(0), timedelta(seconds=10)
 

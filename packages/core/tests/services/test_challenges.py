@@ -457,16 +457,18 @@ def test_a_strange_code_is_wrong_and_nothing_else(desk: Callable[..., Desk], cod
     assert outcome == Refused()
 
 
-def test_ending_a_subject_ends_all_its_challenges(desk: Callable[..., Desk], clock: FrozenClock) -> None:
-    """T9: what ends an account's challenges ends those of its tenant alone."""
+def test_ending_a_subject_ends_its_challenges_of_a_purpose(desk: Callable[..., Desk], clock: FrozenClock) -> None:
+    """T9, A9: what ends an account's challenges ends those of its tenant and of one purpose alone."""
     one = desk()
     mine, foreign = [one.make() for _ in range(2)], one.make(tenant="south")
+    other = one.make(kind=replace(KIND, purpose="another"))
 
-    ended = one.world.write(challenges.end_all, "default", "ada", clock.now())
+    ended = one.world.write(challenges.end_all, "default", KIND.purpose, "ada", clock.now())
 
     assert ended == 2
     assert [one.spend(made) for made in mine] == [Refused()] * 2
     assert isinstance(one.spend(foreign, tenant="south"), Spent)
+    assert isinstance(one.spend(other), Spent)
 
 
 def test_the_view_tells_how_long_to_wait_in_whole_seconds(desk: Callable[..., Desk], clock: FrozenClock) -> None:

@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
+from pathlib import Path
 from typing import Any, get_args
 
 import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
+import authcore
 from authcore import Auth, ConfigurationError, Password, Request
 from authcore.backends.kv_sql import table
 from authcore.errors import Overloaded, RateLimited, Unavailable
@@ -561,3 +563,12 @@ def test_without_its_counters_nobody_gets_in(
     ] * 3
     assert len(inside(made).rows(sessions)) == before
     assert len(inside(made).rows(effects)) == 1
+
+
+def test_every_bucket_of_the_table_is_counted() -> None:
+    """A6: the page of limits tells of no limit that no code counts, and `Auth(limits=…)` takes none."""
+    source = Path(authcore.__file__).parent
+    table_itself = source / "services" / "buckets.py"
+    code = "".join(file.read_text(encoding="utf-8") for file in source.rglob("*.py") if file != table_itself)
+
+    assert [name for name in BUCKETS if f'"{name}"' not in code] == []

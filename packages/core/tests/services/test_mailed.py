@@ -127,6 +127,22 @@ def test_after_the_interval_a_repeat_mails_a_fresh_code_and_link_under_the_same_
     assert isinstance(desk.spend(token=again.token), Spent)
 
 
+@pytest.mark.parametrize("void", [False, True])
+def test_a_challenge_out_of_attempts_is_followed_by_another(desk: Desk, clock: FrozenClock, void: bool) -> None:
+    """A2, S14: a stranger who uses up the attempts keeps the owner from signing in for no longer than the interval."""
+    first = desk.start(void=void).challenge
+    for _ in range(5):
+        assert isinstance(desk.spend(challenge_id=first.id, code="wrong"), Refused)
+
+    inside = desk.start(void=void).challenge
+    clock.advance(MINUTE)
+    after = desk.start(void=void).challenge
+
+    assert (inside.id, inside.code) == (first.id, None)
+    assert after.id != first.id
+    assert isinstance(desk.spend(challenge_id=after.id, code=after.code), Refused if void else Spent)
+
+
 def test_another_browsers_repeat_adds_its_binding(desk: Desk) -> None:
     """Without a pending value both browsers may answer the one challenge, and no third one may."""
     first = desk.start(via="cookie")
@@ -271,7 +287,7 @@ def test_a_resend_is_for_who_holds_the_challenge(desk: Desk, clock: FrozenClock)
 
 def test_links_are_tried_by_one_client_a_limited_number_of_times(desk: Desk) -> None:
     """A6: guesses at links count against the client's address."""
-    for _ in range(BUCKETS["code.address"].allowance):
+    for _ in range(BUCKETS["link.address"].allowance):
         with pytest.raises(InvalidChallenge):
             desk.spend(token="ac1_ln_nonsense")
 

@@ -18,7 +18,7 @@ from authcore.services.passwords import attempts
 from authcore.testing.ports import FrozenClock
 
 EMAIL, PASSWORD = "ada@example.com", "three quiet herons wade"
-KINDS = {"challenges", "effects", "events", "attempts", "sessions", "session_secrets", "kv"}
+KINDS = {"challenges", "effects", "given_up", "events", "attempts", "sessions", "session_secrets", "kv"}
 TABLES = {
     "challenges": challenges.challenges,
     "effects": outbox.effects,
@@ -133,6 +133,21 @@ def test_a_password_that_rests_stays_at_rest(world: Any, clock: FrozenClock) -> 
 
     assert removed == 1
     assert [row.failures for row in world.rows(attempts)] == [100]
+
+
+def test_what_could_not_be_sent_is_shown_for_a_month(world: Any, clock: FrozenClock) -> None:
+    """A mail that was given up stays for 30 days, for people to see; then it names nobody any more."""
+    given_up = {"next_at": None, "done_at": None}
+    world.write(lambda tx: tx.execute(sa.update(outbox.effects).values(**given_up)))
+    before = left(world)["effects"]
+    clock.advance(timedelta(days=30).total_seconds())
+
+    in_time = swept(world)["given_up"]
+    clock.advance(0.001)
+    late = swept(world)["given_up"]
+
+    assert (in_time, late) == (0, before)
+    assert left(world)["effects"] == 0
 
 
 def test_a_sweep_is_bounded(world: Any, clock: FrozenClock, monkeypatch: pytest.MonkeyPatch) -> None:

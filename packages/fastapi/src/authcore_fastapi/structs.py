@@ -22,12 +22,14 @@ def speak_pydantic() -> None:
 
 
 def _core_schema(struct: type[msgspec.Struct], _source: Any, _handler: Any) -> CoreSchema:
+    # msgspec 0.22 shows a type to other threads before it has read the whole of it, and the process ends: read it here.
+    msgspec.json.Decoder(struct)
+
     def parse(value: Any) -> msgspec.Struct:
         if type(value) is struct:
             return value
         try:
-            # A subclass with fields of its own answers only the declared ones.
-            return msgspec.convert(value, struct, from_attributes=True)
+            return msgspec.convert(_declared(value, struct), struct, from_attributes=True)
         except msgspec.ValidationError as error:
             raise ValueError(str(error)) from None
 
@@ -37,6 +39,14 @@ def _core_schema(struct: type[msgspec.Struct], _source: Any, _handler: Any) -> C
         ref=f"authcore.Authcore{struct.__name__}:{id(struct)}",
         serialization=core_schema.plain_serializer_function_ser_schema(msgspec.to_builtins),
     )
+
+
+def _declared(value: Any, struct: type[msgspec.Struct]) -> Any:
+    # A subclass with fields of its own answers only the declared ones, and of those what is set.
+    if not isinstance(value, struct):
+        return value
+    names = zip(struct.__struct_encode_fields__, struct.__struct_fields__, strict=True)
+    return {encoded: held for encoded, name in names if (held := getattr(value, name)) is not msgspec.UNSET}
 
 
 def _json_schema(struct: type[msgspec.Struct], _schema: Any, _handler: Any) -> dict[str, Any]:

@@ -48,7 +48,7 @@ def findings(auth: Auth) -> Iterator[str]:
 def _of_settings(auth: Auth) -> Iterator[str]:
     app = auth.settings
     if not app.secure:
-        yield "dev_mode=True: the secret lies in a file, mails go to the console and cookies travel without TLS."
+        yield "dev_mode=True: cookies travel without TLS; the secret lies in a file and mails are printed, unless set."
     if app.dev_secrets_in_answers:
         yield "dev_secrets_in_answers=True: whoever asks for a code or a link gets it in the answer, unmailed."
     if not app.limits.on:

@@ -121,7 +121,7 @@ _CODES = (
         100,
         10 * MINUTE,
         "address",
-        "attempts at codes and links",
+        "attempts at codes",
         "one client guesses for many accounts",
     ),
     Bucket("resend.address", 30, 10 * MINUTE, "address", "requests to send again", "load"),
@@ -194,7 +194,6 @@ _ACCOUNT = (
     Bucket(
         "username_change.account", 10, DAY, "account", "changes of a username", "names are not tried out one by one"
     ),
-    Bucket("look_up.address", 60, 10 * MINUTE, "address", "look-ups of usernames and numbers", "names are not listed"),
     Bucket("deletion.account", 5, HOUR, "account", "requests to delete an account", "mails to its owner"),
     Bucket("export.account", 5, DAY, "account", "exports of personal data", "each reads every table"),
     Bucket("anonymous.address", 60, HOUR, "address", "users made without an account", "each is a row that stays"),

@@ -16,7 +16,7 @@ from typing import Any, ClassVar
 
 import msgspec
 from msgspec.structs import replace
-from sqlalchemy import Boolean, Column, Integer, Table, bindparam, delete, insert, select, update
+from sqlalchemy import Boolean, Column, Integer, Table, bindparam, delete, insert, or_, select, update
 from sqlalchemy.engine import Connection
 
 from authcore.context import Context
@@ -242,6 +242,8 @@ _PENDING = (
         challenges.c.subject == bindparam("subject_"),
         challenges.c.spent_at.is_(None),
         challenges.c.code_until > bindparam("now_"),
+        # Whoever may ask for a code can use up its attempts: the next mail must carry one that opens.
+        or_(challenges.c.attempts < challenges.c.max_attempts, challenges.c.sent_at > bindparam("since_")),
     )
     .order_by(challenges.c.created_at.desc())
     .limit(20)
@@ -366,8 +368,12 @@ def find_open(tx: Connection, tenant: str, kind: ChallengeKind, challenge_id: st
 
 
 def pending(tx: Connection, tenant: str, kind: ChallengeKind, subject: str, now: datetime) -> list[Challenge]:
-    """Answer the open challenges about a subject, the latest first."""
-    rows = tx.execute(_PENDING, {"tenant_": tenant, "purpose_": kind.purpose, "subject_": subject, "now_": now})
+    """Answer the open challenges about a subject, the latest first.
+
+    One that is out of attempts is among them until another mail may be sent.
+    """
+    known = {"tenant_": tenant, "purpose_": kind.purpose, "subject_": subject, "now_": now}
+    rows = tx.execute(_PENDING, {**known, "since_": now - kind.min_send_interval})
     return [_of(row, kind) for row in rows]
 
 
@@ -473,17 +479,19 @@ async def attempt(
     binding: str | None,
     *,
     subject: str | None = None,
+    named: str | None = None,
 ) -> Attempt:
     """Count the attempt against the address and the account, and answer what `spend` needs.
 
-    A `subject` refuses challenges about anything else, and leaves them unspent.
+    A `subject` refuses challenges about anything else, and leaves them unspent. `named` is who the client says it is,
+    where it does: attempts count for it also if it has no challenge (rule A2).
 
     Raises RateLimited, and InvalidChallenge for an id that cannot be one.
     """
     if tokens.digest(challenge_id, "ch") is None:
         raise InvalidChallenge()
     found = await ctx.db.read(find, ctx.tenant.id, kind, challenge_id)
-    account = f"{kind.purpose}\0{found.subject if found else challenge_id}"
+    account = f"{kind.purpose}\0{found.subject if found else named or challenge_id}"
     await limits.count(ctx, Hit("code.address"), Hit("code.account_address", account))
     # Only what this client may still try: else one stranger would fill the bucket that the owner needs too.
     await limits.count(ctx, Hit("code.account", account))
@@ -506,7 +514,7 @@ async def attempt_link(
     for a text that cannot be a token.
     """
     digest = tokens.digest(token, "ln")
-    await limits.count(ctx, Hit("code.address"))
+    await limits.count(ctx, Hit("link.address"))
     if digest is None:
         raise InvalidChallenge()
     return Attempt(ctx.tenant.id, kind, "", "", binding, ctx.now(), ctx.app.keys, subject, digest, bound)

@@ -12,7 +12,7 @@ from typing import Any
 from msgspec.structs import replace
 from sqlalchemy.engine import Connection
 
-from authcore.context import Context
+from authcore.context import Authenticated, Context
 from authcore.errors import InvalidChallenge, field_error
 from authcore.http import Cookie
 from authcore.services import challenges, events, limits, outbox, tokens, transport
@@ -173,6 +173,24 @@ async def start_pending(
     return Mailed(made, cookies)
 
 
+async def start_proof(
+    ctx: Context, kind: ChallengeKind, compose: Compose, who: Authenticated, *, recipient: str, payload: Any, void: bool
+) -> Mailed:
+    """Begin the proof of another address or number of who is signed in; the same one again is the same challenge."""
+    return await start_pending(
+        ctx,
+        kind,
+        compose,
+        subject=who.user.id,
+        recipient=recipient,
+        user_id=who.user.id,
+        via=who.session.transport,
+        payload=payload,
+        unchanged=lambda held: bool(held == payload),
+        void=void,
+    )
+
+
 async def earlier(
     ctx: Context, kind: ChallengeKind, subject: str, binding: str | None, *, own: bool = False
 ) -> Challenge | None:
@@ -293,6 +311,7 @@ async def attempt(
     code: str | None = None,
     subject: str | None = None,
     bound: bool = False,
+    named: str | None = None,
 ) -> Attempt:
     """Answer what `challenges.spend` needs of a client's answer: a link's token, or a challenge with its code.
 
@@ -306,7 +325,7 @@ async def attempt(
     if challenge_id is None or code is None:
         missing = "code" if challenge_id is not None else "challenge_id" if code is not None else "token"
         raise field_error(missing, "missing", "This field is required.")
-    return await challenges.attempt(ctx, kind, challenge_id, code, binding, subject=subject)
+    return await challenges.attempt(ctx, kind, challenge_id, code, binding, subject=subject, named=named)
 
 
 async def held(ctx: Context, attempt: Attempt) -> tuple[Challenge, Any]:

@@ -10,7 +10,7 @@ from typing import Any, ClassVar, Protocol
 
 import msgspec
 from msgspec.structs import replace
-from sqlalchemy import Boolean, Column, Integer, Table, and_, bindparam, delete, insert, select, update
+from sqlalchemy import Boolean, Column, Integer, Select, Table, and_, bindparam, delete, insert, select, update
 from sqlalchemy.engine import Connection
 
 from authcore.context import Context, Runtime
@@ -48,6 +48,8 @@ MAX_ATTEMPTS = 12
 FIRST_PAUSE = timedelta(seconds=2)
 LONGEST_PAUSE = timedelta(hours=1)
 KEEP = timedelta(days=7)
+KEEP_GIVEN_UP = timedelta(days=30)
+"""How long what could not be sent stays for people to see: it names somebody, and nobody gets it any more."""
 
 
 class MailPayload(msgspec.Struct, frozen=True, kw_only=True):
@@ -172,6 +174,11 @@ _WAITING = select(effects.c.id, effects.c.payload).where(
     effects.c.tenant == bindparam("tenant_"), effects.c.payload.is_not(None)
 )
 _OLD = select(effects.c.id).where(effects.c.done_at < bindparam("before_")).limit(bindparam("most_"))
+_GIVEN_UP = (
+    select(effects.c.id)
+    .where(effects.c.next_at.is_(None), effects.c.done_at.is_(None), effects.c.created_at < bindparam("before_"))
+    .limit(bindparam("most_"))
+)
 _CLEAN = delete(effects).where(effects.c.id == bindparam("id_"))
 
 
@@ -239,7 +246,16 @@ def drop(tx: Connection, ids: Sequence[str]) -> int:
 
 def clean(tx: Connection, before: datetime, most: int) -> int:
     """Remove at most `most` rows of what was done before a time; answer how many."""
-    ids = sorted(tx.execute(_OLD, {"before_": before, "most_": most}).scalars())
+    return _remove(tx, _OLD, before, most)
+
+
+def clean_given_up(tx: Connection, before: datetime, most: int) -> int:
+    """Remove at most `most` rows of what was decided before a time and could not be sent; answer how many."""
+    return _remove(tx, _GIVEN_UP, before, most)
+
+
+def _remove(tx: Connection, over: Select[tuple[str]], before: datetime, most: int) -> int:
+    ids = sorted(tx.execute(over, {"before_": before, "most_": most}).scalars())
     if ids:
         tx.execute(_CLEAN, [{"id_": id_} for id_ in ids])
     return len(ids)

@@ -16,6 +16,7 @@ MOST = 20  # transactions of one kind in one sweep; what is left waits for the n
 SERVICES = (
     Retention("challenges", challenges.KEEP, challenges.clean),
     Retention("effects", outbox.KEEP, outbox.clean),
+    Retention("given_up", outbox.KEEP_GIVEN_UP, outbox.clean_given_up),
     Retention("events", journal.KEEP, journal.clean),
 )
 """A room's own time for one of these names stands in its place."""

@@ -61,9 +61,7 @@ def cancel_kind(grace: Any) -> ChallengeKind | None:
     _within("deletion_grace", grace, timedelta(), 90 * DAY)
     if not grace:
         return None
-    return ChallengeKind(
-        purpose=CANCEL, mail="deletion_scheduled", length=LONG_CODE, ttl=grace, link_ttl=grace
-    )
+    return ChallengeKind(purpose=CANCEL, mail="deletion_scheduled", length=LONG_CODE, ttl=grace, link_ttl=grace)
 
 
 def _within(name: str, given: Any, least: timedelta, most: timedelta) -> None:

@@ -33,18 +33,9 @@ async def change(ctx: Context, *, new_email: str, current_password: str | None =
     address = _address(who, new_email)
     holder = await ctx.db.read(accounts.holder, ctx.tenant.id, EMAIL_PASSWORD, address)
     wanted = await limits.allowed(ctx, Hit("email_change.recipient.account", address))
-    pending = {"email": address}
-    begun = await mailed.start_pending(
-        ctx,
-        _settings(ctx).change,
-        mails.proof,
-        subject=who.user.id,
-        recipient=address,
-        user_id=who.user.id,
-        via=who.session.transport,
-        payload=pending,
-        unchanged=lambda held: bool(held == pending),
-        void=holder not in (None, who.user.id) or not wanted,
+    void = holder not in (None, who.user.id) or not wanted
+    begun = await mailed.start_proof(
+        ctx, _settings(ctx).change, mails.proof, who, recipient=address, payload={"email": address}, void=void
     )
     return ChallengeRequired(begun.view(ctx, hint=challenges.mask_email(address)), begun.cookies)
 

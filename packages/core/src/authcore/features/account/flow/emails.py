@@ -53,18 +53,10 @@ async def add(ctx: Context, *, email: str) -> ChallengeRequired:
         raise TooManyEmails()
     owner = await ctx.db.read(accounts.holder, ctx.tenant.id, EMAIL_PASSWORD, address)
     wanted = await limits.allowed(ctx, Hit("email_change.recipient.account", address))
-    pending = {"email": address}
-    begun = await mailed.start_pending(
-        ctx,
-        asking.settings(ctx).email,
-        mails.secret("account_email", (await asking.account(ctx, who.user.id)).locale),
-        subject=who.user.id,
-        recipient=address,
-        user_id=who.user.id,
-        via=who.session.transport,
-        payload=pending,
-        unchanged=lambda held: bool(held == pending),
-        void=owner is not None or not wanted,
+    compose = mails.secret("account_email", (await asking.account(ctx, who.user.id)).locale)
+    void = owner is not None or not wanted
+    begun = await mailed.start_proof(
+        ctx, asking.settings(ctx).email, compose, who, recipient=address, payload={"email": address}, void=void
     )
     return ChallengeRequired(begun.view(ctx, hint=challenges.mask_email(address)), begun.cookies)
 

@@ -142,8 +142,8 @@ async def accept(
     via = ways.chosen(ctx, transport, device_id, device_name)
     own = user_fields.checked(dict(fields or {}), ctx.app.user, editable=True)
     _refuse(ctx, password, password_confirmation)
-    challenge_id = await _found(ctx, challenge_id, email, phone)
-    attempt = await mailed.attempt(ctx, _kind(ctx), token=token, challenge_id=challenge_id, code=code)
+    challenge_id, invited = await _found(ctx, challenge_id, email, phone)
+    attempt = await mailed.attempt(ctx, _kind(ctx), token=token, challenge_id=challenge_id, code=code, named=invited)
     guest = await guests.answering(ctx, attempt)
     profile = {"display_name": _name(display_name), "fields": own, "guest": guest}
     provider, done = await _accepted(ctx, attempt, password, profile)
@@ -174,15 +174,17 @@ def _name(given: str | None) -> str | None:
     return name or None
 
 
-async def _found(ctx: Context, challenge_id: str | None, email: str | None, phone: str | None) -> str | None:
-    """Answer the challenge that a code is for; of who was not invited, one that there is not."""
+async def _found(
+    ctx: Context, challenge_id: str | None, email: str | None, phone: str | None
+) -> tuple[str | None, str | None]:
+    """Answer the challenge that a code is for, and who is said to be invited; of who was not, one that there is not."""
     if email is None and phone is None:
-        return challenge_id
+        return challenge_id, None
     if challenge_id is not None:
         raise field_error("challenge_id", "invalid", "Send either a challenge_id, or who was invited.")
     _, identifier = _whom(ctx, email, phone)
     found = await ctx.db.read(challenges.pending, ctx.tenant.id, _kind(ctx), identifier, ctx.now())
-    return found[0].id if found else tokens.mint(ctx.random, "ch")
+    return found[0].id if found else tokens.mint(ctx.random, "ch"), identifier
 
 
 async def _accepted(

@@ -25,18 +25,10 @@ async def change(ctx: Context, *, phone: str) -> ChallengeRequired:
     await limits.count(ctx, Hit("sms.address"))
     owner = await ctx.db.read(accounts.holder, ctx.tenant.id, PHONE, number)
     wanted = await limits.allowed(ctx, *phones.hits(number))
-    pending = {"phone": number}
-    begun = await mailed.start_pending(
-        ctx,
-        asking.settings(ctx).phone,
-        mails.secret("account_phone", (await asking.account(ctx, who.user.id)).locale),
-        subject=who.user.id,
-        recipient=number,
-        user_id=who.user.id,
-        via=who.session.transport,
-        payload=pending,
-        unchanged=lambda held: bool(held == pending),
-        void=owner is not None or not wanted,
+    compose = mails.secret("account_phone", (await asking.account(ctx, who.user.id)).locale)
+    void = owner is not None or not wanted
+    begun = await mailed.start_proof(
+        ctx, asking.settings(ctx).phone, compose, who, recipient=number, payload={"phone": number}, void=void
     )
     return ChallengeRequired(begun.view(ctx, hint=phones.mask_phone(number)), begun.cookies)
 
