@@ -124,7 +124,9 @@ Turns = tuple[Sequence[str], Sequence[str]]
 def _turns(names: Sequence[str], samples: int, probe: Probe) -> Turns:
     if not probe.again:
         return names[:WARM_UP], names[WARM_UP:]
-    return names[:FEW], [names[number % FEW] for number in range(samples)]
+    # Failures by either name of an account are counted as one: of 100 its password would rest.
+    few = names[-FEW:] if probe.field == "username" else names[:FEW]
+    return few, [few[number % FEW] for number in range(samples)]
 
 
 def _times(probe: Probe, port: int, known: Turns, unknown: Turns) -> tuple[list[float], list[float]]:

@@ -23,7 +23,7 @@ def assert_ambiguous(reply: Reply) -> None:
 
 
 def test_cookies_are_pinned_to_the_host(world: World) -> None:
-    """S126, R6: every cookie is `__Host-`, `Secure`, `HttpOnly`, `SameSite=Lax`, of the whole site and no other host."""
+    """S126, R6: every cookie is `__Host-`, `Secure`, `HttpOnly`, `SameSite=Lax`, of the whole site and this host."""
     world.start(features=[Password(), Sessions(cookie_refresh=True)])
     client = world.client("cookie")
     started = client.sign_up(EMAIL, PASSWORD)

@@ -261,7 +261,23 @@ class EventDispatcher:
                 f"Auth.on({event.__name__}, …, in_transaction=True) takes a synchronous function of (connection, "
                 "event): nothing can be awaited inside a transaction."
             )
+        _check_arguments(event, listener, ("connection", "event") if in_transaction else ("event",))
         self._listeners.add(event, listener, in_transaction=in_transaction)
+
+
+def _check_arguments(event: type[events.Event], listener: Any, names: tuple[str, ...]) -> None:
+    # Inside a transaction a wrong call would roll back every action that the event tells of.
+    try:
+        signature = inspect.signature(listener)
+    except (TypeError, ValueError):  # of what is written in C
+        return
+    try:
+        signature.bind(*names)
+    except TypeError as error:
+        raise ConfigurationError(
+            f"Auth.on({event.__name__}, …): the listener cannot be called with {' and '.join(names)} ({error}): "
+            f"write a function such as listener({', '.join(names)})."
+        ) from None
 
 
 class _Core:

@@ -323,6 +323,21 @@ def test_a_listener_in_the_transaction_cannot_be_async(auth: Callable[..., Auth]
         auth().on(events.Login, later, in_transaction=True)
 
 
+@pytest.mark.parametrize(
+    ("listener", "how", "names"),
+    [
+        (lambda: None, {}, r"listener\(event\)"),
+        (lambda event: None, {"in_transaction": True}, r"listener\(connection, event\)"),
+    ],
+)
+def test_a_listener_takes_what_it_is_called_with(
+    auth: Callable[..., Auth], listener: Any, how: dict[str, Any], names: str
+) -> None:
+    """One that does not would fail at the first event, and inside a transaction roll its action back."""
+    with pytest.raises(ConfigurationError, match=names):
+        auth().on(events.Login, listener, **how)
+
+
 def test_a_listener_in_the_transaction_that_answers_a_coroutine_is_named(
     auth: Callable[..., Auth], inside: Callable[[Auth], Any]
 ) -> None:
