@@ -31,8 +31,9 @@ async def land(ctx: Context, _body: Empty) -> Answer:
 
 _LANDING = Landing(
     title="Verify your address",
-    text="Press the button if this address is yours. Where you are not signed in to its account, the password that was "
-    "set before stops working and every session ends: then choose a password of your own by resetting it.",
+    text="Press the button if this address is yours. Where you are not signed in to its account, whatever was set "
+    "before, such as a password or a phone, stops working and every session ends: then choose a password by resetting "
+    "it.",
     button="Verify",
     endpoint="/email/verify/confirm",
     done="Your address is verified.",
