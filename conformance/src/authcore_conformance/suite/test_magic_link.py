@@ -123,6 +123,22 @@ def test_past_five_mails_an_hour_the_answer_stays_and_nothing_is_sent(world: Wor
     assert len([mail for mail in world.mails(EMAIL) if mail.kind == "magic_link"]) == 5
 
 
+def test_a_stranger_who_asks_on_leaves_the_owner_a_share(world: World, transport: Transport) -> None:
+    """A6: five mails an hour go out for one client; the owner's own client gets its mail all the same."""
+    world.member()
+    stranger = world.client(peer="203.0.113.66")
+    for _ in range(10):
+        assert ask(stranger).status == 202
+        world.clock.advance(61)
+    before = len(world.mails(EMAIL))
+    owner = world.client(transport)
+
+    ask(owner)
+
+    assert len(world.mails(EMAIL)) == before + 1
+    assert consume(owner, token=world.link()).status == 200
+
+
 # --- landing ---
 
 

@@ -17,7 +17,7 @@ from authcore.services.address import client_of, undeclared_proxy
 from authcore.services.buckets import BUCKETS, SHARES, Bucket
 from authcore.values import Value
 
-__all__ = ["BUCKETS", "Bucket", "Hit", "Limits", "allowed", "clear", "count", "counted", "settled"]
+__all__ = ["BUCKETS", "Bucket", "Hit", "Limits", "allowed", "clear", "count", "counted", "settled", "sign_in_mails"]
 
 _OF_AN_ACCOUNT = ("account", "account_address", "number", "country")
 _OF_A_CLIENT = ("address", "account_address")
@@ -77,6 +77,11 @@ async def count(ctx: Context, *hits: Hit) -> None:
 async def allowed(ctx: Context, *hits: Hit) -> bool:
     """Count every hit and tell whether all are inside their allowances: if not, answer alike and send nothing."""
     return not await counted(ctx, *hits)
+
+
+def sign_in_mails(email: str) -> tuple[Hit, ...]:
+    """Answer the allowances of sign-in mails to an address: the client's own share goes before everybody's."""
+    return Hit("mail_sign_in.account_address", email), Hit("mail_sign_in.account", email)
 
 
 async def counted(ctx: Context, *hits: Hit) -> dict[str, int]:

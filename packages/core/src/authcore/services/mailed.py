@@ -98,11 +98,12 @@ async def ask(
     """Begin a challenge that a stranger asks for, who is told the same whatever happens (rule A2).
 
     Past one of the `allowances` nothing is sent, the answer stays, and what was mailed before opens as long as it did
-    (S74). The latest challenge ends the earlier ones about its subject.
+    (S74); a hit past one of them counts in none that follows. The latest challenge ends the earlier ones about its
+    subject.
     """
     open_ = await earlier(ctx, kind, subject, _side(ctx, via))
     waits = open_ is not None and not challenges.may_send(open_, ctx.now())
-    if not waits and not await limits.allowed(ctx, *allowances):
+    if not waits and not await _granted(ctx, allowances):
         return await _withheld(ctx, kind, subject, via, open_)
     return await start(
         ctx,
@@ -117,6 +118,14 @@ async def ask(
         alone=True,
         happened=happened,
     )
+
+
+async def _granted(ctx: Context, allowances: Sequence[Hit]) -> bool:
+    # One after the other: whoever is past its own share would else use up that of everybody.
+    for hit in allowances:
+        if not await limits.allowed(ctx, hit):
+            return False
+    return True
 
 
 def _side(ctx: Context, via: Transport) -> str | None:

@@ -34,8 +34,8 @@ async def _by_mail(ctx: Context, email: str, via: Transport) -> ChallengeRequire
     way = _offered(ctx.settings(CodeSettings).email, "email")
     address = accounts.canonical_email(email)
     await limits.count(ctx, Hit("mail_sign_in.address"))
-    allowances = [Hit("mail_sign_in.account", address)]
-    begun = await passwordless.ask(ctx, way, address, mails.by_mail, via=via, allowances=allowances)
+    hits = limits.sign_in_mails(address)
+    begun = await passwordless.ask(ctx, way, address, mails.by_mail, via=via, allowances=hits)
     return ChallengeRequired(begun.view(ctx, hint=challenges.mask_email(address)), begun.cookies)
 
 

@@ -27,7 +27,7 @@ async def request(ctx: Context, *, email: str, transport: Transport | None = Non
         address,
         mails.composer,
         via=via,
-        allowances=[Hit("mail_sign_in.account", address)],
+        allowances=limits.sign_in_mails(address),
     )
     return ChallengeRequired(begun.view(ctx, hint=mask_email(address)), begun.cookies)
 
