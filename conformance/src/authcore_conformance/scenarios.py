@@ -5,7 +5,18 @@ from __future__ import annotations
 from collections.abc import Callable
 from datetime import timedelta
 
-from authcore import Account, Anonymous, Password, PasswordReset, Sessions
+from authcore import (
+    Account,
+    Anonymous,
+    Code,
+    EmailChange,
+    EmailCode,
+    EmailVerification,
+    MagicLink,
+    Password,
+    PasswordReset,
+    Sessions,
+)
 from authcore_conformance.client import Client, Transport, challenge_id
 from authcore_conformance.world import EMAIL, PASSWORD, World
 
@@ -151,6 +162,81 @@ def visiting(world: World, transport: Transport) -> None:
     again.get("/sessions")
 
 
+def without_password(world: World, transport: Transport) -> None:
+    """Come in by a link, by the code beside it, by a mailed and by a texted code, each once."""
+    world.start(features=[MagicLink(create_users=True), Code(phone=True, create_users=True), Sessions()])
+    client = world.client(transport, headers=[("User-Agent", "Transcript/1")])
+    asked = client.post("/magic-link", {"email": EMAIL})
+    client.post("/magic-link", {"email": EMAIL})
+    client.get("/magic-link")
+    client.get("/magic-link", headers=[("Accept", "text/html")])
+    client.post("/magic-link/consume", {"challenge_id": challenge_id(asked), "code": world.wrong_code()})
+    client.post("/magic-link/consume", {"token": world.link(), "device_name": "Kitchen"})
+    client.post("/magic-link/consume", {"token": world.link()})
+    asked = client.post("/code", {"email": EMAIL})
+    client.post("/code/verify", {"challenge_id": challenge_id(asked), "code": world.code()})
+    asked = client.post("/code", {"phone": "+49 151 12345678"})
+    texted = world.texts("+4915112345678")[-1].code
+    client.post("/code/verify", {"challenge_id": challenge_id(asked), "code": texted})
+    client.post("/code", {"phone": "0151 12345678"})
+    client.get("/session")
+
+
+def by_two_steps(world: World, transport: Transport) -> None:
+    """Sign in by a password and a mailed code, sent again and mistyped; the browser is remembered, and spared it."""
+    world.start(features=[Password(), EmailCode(remember=True), Sessions()])
+    world.member(transport)
+    client = world.client(transport, headers=[("User-Agent", "Transcript/1")])
+    asked = client.sign_in(EMAIL, PASSWORD)
+    client.sign_in(EMAIL, PASSWORD)
+    world.clock.advance(61)
+    client.post("/sign-in/email-code/resend", {"challenge_id": challenge_id(asked)})
+    client.post("/sign-in/email-code", {"challenge_id": challenge_id(asked), "code": world.wrong_code()})
+    answer = {"challenge_id": challenge_id(asked), "code": world.code(), "remember": True}
+    signed_in = client.post("/sign-in/email-code", answer)
+    client.post("/sign-out", {})
+    kept = signed_in.json.get("remember_token")
+    client.sign_in(EMAIL, PASSWORD, **({"remember_token": kept} if kept else {}))
+
+
+def moving(world: World, transport: Transport) -> None:
+    """Prove an address, change it for another, and take that back from the old one."""
+    features = [Password(require_code=False), EmailVerification(), EmailChange(), Sessions()]
+    world.start(features=features)
+    client = world.client(transport, headers=[("User-Agent", "Transcript/1")])
+    client.sign_up(EMAIL, PASSWORD)
+    client.get("/email/verify")
+    asked = client.post("/email/verify/send", {})
+    world.clock.advance(61)
+    client.post("/email/verify/resend", {})
+    client.post("/email/verify/confirm", {"challenge_id": challenge_id(asked), "code": world.wrong_code()})
+    client.post("/email/verify/confirm", {"challenge_id": challenge_id(asked), "code": world.code()})
+    client.post("/email/verify/send", {})
+    asked = client.post("/email/change", {"new_email": "bea@example.com"})
+    client.post("/email/change", {"new_email": "no address"})
+    client.get("/email/change")
+    code = world.code("bea@example.com")
+    client.post("/email/change/confirm", {"challenge_id": challenge_id(asked), "code": code})
+    client.get("/email/change/undo")
+    client.post("/email/change/undo", {"token": world.link()})
+    client.post("/email/change/undo", {"token": world.link()})
+    client.get("/session")
+
+
+def unlocking(world: World) -> None:
+    """Let a password work again that rests after too many failures, by the mailed link."""
+    world.start(limits=False)
+    world.member()
+    client = world.client()
+    for _ in range(100):
+        client.sign_in(EMAIL, WRONG)
+    client.sign_in(EMAIL, PASSWORD)
+    client.get("/unlock")
+    client.post("/unlock", {"token": world.link()})
+    client.post("/unlock", {"token": world.link()})
+    client.sign_in(EMAIL, PASSWORD)
+
+
 def owning(world: World, transport: Transport) -> None:
     """Own an account: a name, more addresses, a number, an invitation, everything read out, and its end taken back."""
     account = Account(username=True, phone=True, several_emails=True, settling=timedelta(), invitations="members")
@@ -179,9 +265,11 @@ def owning(world: World, transport: Transport) -> None:
     guest.post("/sign-in", {"username": "ada.l", "password": PASSWORD})
     member.get("/me/export")
     started = member.delete("/me")
+    member.get("/me/deletion/confirm")
     confirmed = {"challenge_id": challenge_id(started), "code": world.code("bea@example.com")}
     member.post("/me/deletion/confirm", confirmed)
     member.get("/session")
+    guest.get("/me/deletion/cancel")
     guest.post("/me/deletion/cancel", {"token": world.link("bea@example.com")})
     guest.post("/me/deletion/cancel", {"token": world.link("bea@example.com")})
 
@@ -223,13 +311,17 @@ def _both(name: str, story: Callable[[World, Transport], None]) -> dict[str, Sce
 SCENARIOS: dict[str, Scenario] = {
     **_both("at_once", at_once),
     "being_refused": being_refused,
+    **_both("by_two_steps", by_two_steps),
     **_both("changing", changing),
     **_both("going_on", going_on),
+    **_both("moving", moving),
     **_both("owning", owning),
     **_both("proving_again", proving_again),
     **_both("resetting", resetting),
     **_both("signing_in", signing_in),
     **_both("signing_up", signing_up),
     "sliding": sliding,
+    "unlocking": unlocking,
     **_both("visiting", visiting),
+    **_both("without_password", without_password),
 }

@@ -16,7 +16,7 @@ WRONG = "twelve other letters"
 
 
 def test_a_life_is_told_in_order(world: World) -> None:
-    """Every event of a sign-up, a refusal and a sign-out is told by its name, with user or address (S16, S119)."""
+    """Every event of a sign-up, a refusal and a sign-out is told by its name, with user or address (S7, S16, S119)."""
     heard: list[Any] = []
     world.app.events.on_every(heard.append)
 
