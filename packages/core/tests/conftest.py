@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import json
+import os
+import secrets
 from collections.abc import Callable, Coroutine, Iterator
 from dataclasses import dataclass, field
 from http.cookies import SimpleCookie
@@ -10,6 +12,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+import sqlalchemy as sa
 
 from authcore import Auth, AuthError, Password, Request, Result, Tenant, join_headers
 from authcore.backends.argon2 import CHEAP
@@ -67,6 +70,32 @@ def auth(tmp_path: Path, clock: FrozenClock, mailer: MemoryMailer, texts: Memory
     yield make
     for each in made:
         each.dispose()
+
+
+SERVER = os.environ.get("AUTHCORE_TEST_POSTGRES", "postgresql://postgres@127.0.0.1:5432/postgres")
+
+
+@pytest.fixture(params=["sqlite", "postgresql"])
+def any_database(request: pytest.FixtureRequest, tmp_path: Path) -> Iterator[str]:
+    """The URL of a database of the test's own: a file, and one on the server of AUTHCORE_TEST_POSTGRES."""
+    if request.param == "sqlite":
+        yield f"sqlite:///{tmp_path / 'any.db'}"
+        return
+    pytest.importorskip("psycopg", reason="the PostgreSQL driver is an extra")
+    server = sa.make_url(SERVER).set(drivername="postgresql+psycopg")
+    admin = sa.create_engine(server, isolation_level="AUTOCOMMIT", connect_args={"connect_timeout": 3})
+    name = f"authcore_core_{secrets.token_hex(6)}"
+    try:
+        with admin.connect() as connection:
+            connection.execute(sa.text(f"CREATE DATABASE {name}"))
+    except sa.exc.OperationalError:
+        if os.environ.get("CI") == "true":
+            pytest.fail("PostgreSQL is missing.")
+        pytest.skip("PostgreSQL is missing: start one, and set AUTHCORE_TEST_POSTGRES to its URL.")
+    yield server.set(database=name).render_as_string(hide_password=False)
+    with admin.connect() as connection:
+        connection.execute(sa.text(f"DROP DATABASE {name} WITH (FORCE)"))
+    admin.dispose()
 
 
 @dataclass

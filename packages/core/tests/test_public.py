@@ -60,12 +60,7 @@ def test_the_package_says_what_is_public() -> None:
     public = {name for name in own if not isinstance(getattr(authcore, name), ModuleType)} - {"TYPE_CHECKING"}
 
     assert authcore.__all__ == sorted(authcore.__all__, key=order)
-    assert set(authcore.__all__) - set(authcore._ROOMS) == public - set(authcore._ROOMS) | {"__version__"} | events(own)
-
-
-def events(names: set[str]) -> set[str]:
-    """Answer the modules that are public under the package's own name."""
-    return {"events"} & names
+    assert set(authcore.__all__) - set(authcore._ROOMS) == public - set(authcore._ROOMS) | {"__version__"}
 
 
 @pytest.mark.parametrize("name", sorted(authcore._ROOMS))

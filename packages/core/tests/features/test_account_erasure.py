@@ -3,13 +3,10 @@
 from __future__ import annotations
 
 import os
-import secrets
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from datetime import timedelta
-from pathlib import Path
 from typing import Any
 
-import pytest
 import sqlalchemy as sa
 
 from authcore import (
@@ -61,28 +58,6 @@ def rooms() -> list[Any]:
         Audit(),
         Notices(),
     ]
-
-
-@pytest.fixture(params=["sqlite", "postgresql"])
-def database(request: pytest.FixtureRequest, tmp_path: Path) -> Iterator[str]:
-    """A database of the test's own: a file, and one on the server of AUTHCORE_TEST_POSTGRES."""
-    if request.param == "sqlite":
-        yield f"sqlite:///{tmp_path / 'life.db'}"
-        return
-    server = sa.make_url(SERVER).set(drivername="postgresql+psycopg")
-    admin = sa.create_engine(server, isolation_level="AUTOCOMMIT", connect_args={"connect_timeout": 3})
-    name = f"authcore_life_{secrets.token_hex(6)}"
-    try:
-        with admin.connect() as connection:
-            connection.execute(sa.text(f"CREATE DATABASE {name}"))
-    except sa.exc.OperationalError:
-        if os.environ.get("CI") == "true":
-            pytest.fail("PostgreSQL is missing.")
-        pytest.skip("PostgreSQL is missing: start one, and set AUTHCORE_TEST_POSTGRES to its URL.")
-    yield server.set(database=name).render_as_string(hide_password=False)
-    with admin.connect() as connection:
-        connection.execute(sa.text(f"DROP DATABASE {name} WITH (FORCE)"))
-    admin.dispose()
 
 
 def stored(url: str) -> dict[str, list[str]]:
@@ -170,16 +145,16 @@ def test_nothing_names_who_has_left(
     auth: Callable[..., Auth],
     client: Any,
     inside: Any,
-    database: str,
+    any_database: str,
     clock: FrozenClock,
     mailer: MemoryMailer,
     texts: MemorySms,
 ) -> None:
     """No row of any table and no key of any store holds the id, an address, the name, the username or a number."""
-    made = auth(*rooms(), database=database)
+    made = auth(*rooms(), database=any_database)
     life = Life(made, client(made, browser=True), mailer, texts)
     user_id = lived(life, clock)
-    before = naming(database, user_id, *NAMED)
+    before = naming(any_database, user_id, *NAMED)
     life.proves("DELETE", "/me", None, THIRD, "/me/deletion/confirm")
     clock.advance(3600)
     door = inside(made)
@@ -188,5 +163,5 @@ def test_nothing_names_who_has_left(
 
     assert set(before) >= {user_id, FIRST, THIRD, PENDING, OTHER_NUMBER, USERNAME, NAME}
     assert removed["deletions"] == 1
-    assert naming(database, user_id, *NAMED) == {}
-    assert stored(database)["authcore_event.name"].count("UserDeleted") == 1
+    assert naming(any_database, user_id, *NAMED) == {}
+    assert stored(any_database)["authcore_event.name"].count("UserDeleted") == 1

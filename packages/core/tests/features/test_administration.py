@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from hashlib import pbkdf2_hmac
 from typing import Any
 
 import pytest
@@ -119,9 +120,8 @@ def test_a_made_user_signs_in(calls: Any, heard: list[str]) -> None:
 
 def test_a_digest_from_elsewhere_opens_and_is_replaced(made: Auth, calls: Any, inside: Any) -> None:
     """S68: a user brought with a hash of another system signs in, and the hash becomes a present one."""
-    from werkzeug.security import generate_password_hash
-
-    brought = generate_password_hash(PASSWORD, method="pbkdf2:sha256:1000")
+    salt = "aSaltOfWerkzeug1"
+    brought = f"pbkdf2:sha256:1000${salt}${pbkdf2_hmac('sha256', PASSWORD.encode(), salt.encode(), 1000).hex()}"
     calls.administration.create(email=EMAIL, password_digest=brought)
 
     assert calls.password.sign_in(**WHOLE).user.email == EMAIL

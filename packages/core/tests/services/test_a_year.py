@@ -4,12 +4,10 @@ from __future__ import annotations
 
 import json
 import os
-import secrets
 from collections import Counter
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
 from datetime import timedelta
-from pathlib import Path
 from typing import Any
 
 import pytest
@@ -59,28 +57,6 @@ def rooms() -> list[Any]:
         Audit(keep=AUDIT),
         Notices(),
     ]
-
-
-@pytest.fixture(params=["sqlite", "postgresql"])
-def database(request: pytest.FixtureRequest, tmp_path: Path) -> Iterator[str]:
-    """A database of the test's own: a file, and one on the server of AUTHCORE_TEST_POSTGRES."""
-    if request.param == "sqlite":
-        yield f"sqlite:///{tmp_path / 'year.db'}"
-        return
-    server = sa.make_url(SERVER).set(drivername="postgresql+psycopg")
-    admin = sa.create_engine(server, isolation_level="AUTOCOMMIT", connect_args={"connect_timeout": 3})
-    name = f"authcore_year_{secrets.token_hex(6)}"
-    try:
-        with admin.connect() as connection:
-            connection.execute(sa.text(f"CREATE DATABASE {name}"))
-    except sa.exc.OperationalError:
-        if os.environ.get("CI") == "true":
-            pytest.fail("PostgreSQL is missing.")
-        pytest.skip("PostgreSQL is missing: start one, and set AUTHCORE_TEST_POSTGRES to its URL.")
-    yield server.set(database=name).render_as_string(hide_password=False)
-    with admin.connect() as connection:
-        connection.execute(sa.text(f"DROP DATABASE {name} WITH (FORCE)"))
-    admin.dispose()
 
 
 class Town:
@@ -160,10 +136,14 @@ class Town:
 
 @pytest.fixture
 def town(
-    auth: Callable[..., Auth], inside: Callable[[Auth], Any], database: str, mailer: MemoryMailer, clock: FrozenClock
+    auth: Callable[..., Auth],
+    inside: Callable[[Auth], Any],
+    any_database: str,
+    mailer: MemoryMailer,
+    clock: FrozenClock,
 ) -> Town:
     """A town in which nobody lives yet."""
-    made = auth(*rooms(), database=database)
+    made = auth(*rooms(), database=any_database)
     made.create_tables()
     return Town(made, inside(made), mailer, clock)
 

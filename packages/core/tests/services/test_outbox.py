@@ -353,9 +353,9 @@ def test_the_thread_sends_what_a_flow_left(
     during = _threads()
     made.dispose()
 
-    assert before == []
-    assert during == ["authcore-outbox"]
-    assert _threads() == []
+    assert len(during) == len(before) + 1
+    assert during[-1] == "authcore-outbox"
+    assert _threads() == before
     assert [mail.kind for mail in mailer.mails] == ["sign_up"]
 
 

@@ -23,6 +23,7 @@ class AccountCalls(Calls[M]):
     confirm_phone = call(phone.confirm)
     remove_phone = call(phone.remove)
     invite = call(invitations.invite)
+    invite_as_member = call(invitations.invite_as_member)
     accept_invitation = call(invitations.accept)
     request_deletion = call(leaving.request)
     confirm_deletion = call(leaving.confirm)
