@@ -163,8 +163,9 @@ class World:
     # --- the rows ---
 
     def rows(self, table: str) -> Sequence[RowMapping]:
-        """Answer every row of a table."""
-        return self.query(select(metadata.tables[table]))
+        """Answer every row of a table, in the order of its key."""
+        found = metadata.tables[table]
+        return self.query(select(found).order_by(*found.primary_key.columns))
 
     def query(self, statement: Executable) -> Sequence[RowMapping]:
         """Run a statement on the application's database, on a connection of the suite's own."""
