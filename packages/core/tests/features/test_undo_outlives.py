@@ -90,7 +90,7 @@ def test_a_link_of_an_earlier_deletion_cancels_no_later_one(
 def test_an_account_that_goes_leaves_other_tenants_alone(
     made: Auth, thief: tuple[Any, str], mailer: MemoryMailer, inside: Callable[[Auth], Any]
 ) -> None:
-    """A9, A12: a tenant's account of the same address takes no challenge of another tenant with it."""
+    """A9, T9: a tenant's account of the same address takes no challenge of another tenant with it."""
     undo = link(made, mailer, "email_changed")
     side = inside(made)
     north = side.ctx(tenant="north")
