@@ -7,6 +7,7 @@ import secrets
 import threading
 from collections.abc import Callable, Sequence
 from concurrent.futures import ProcessPoolExecutor
+from pathlib import Path
 from typing import Any
 
 import pytest
@@ -130,8 +131,11 @@ def test_threads_share_one_allowance(limiter: Limiter) -> None:
     assert not inside(limiter, each)
 
 
-def test_processes_share_one_allowance(shared_url: str, make: Callable[..., Backends]) -> None:
+def test_processes_share_one_allowance(
+    shared_url: str, make: Callable[..., Backends], monkeypatch: pytest.MonkeyPatch
+) -> None:
     """A6: two processes with eight threads each let exactly the allowance pass together."""
+    monkeypatch.syspath_prepend(Path(__file__).parents[4])  # they import this module by its whole name
     make(shared_url).create_tables()
     context, each = multiprocessing.get_context("spawn"), window()
     # A process that dies breaks this pool, where multiprocessing's own would wait for it for ever.
