@@ -53,5 +53,5 @@ def test_whether_anything_is_counted_is_told(auth: Callable[..., Auth], mounted:
 
     text, data = mounted(made, "limits", "show"), mounted(made, "limits", "show", "--json")
 
-    assert ("limits=False" in text.stderr) is not limits
+    assert ("limits=False" in text.output) is not limits
     assert {row["on"] for row in json.loads(data.stdout)} == {limits}
