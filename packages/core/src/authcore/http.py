@@ -29,6 +29,11 @@ class Request:
     peer: str | None = None
     fault: BodyFault | None = None
 
+    @property
+    def wants_page(self) -> bool:
+        """Tell whether a person's browser asks: other clients take no HTML (RFC 9110 12.5.1)."""
+        return "text/html" in self.headers.get("accept", "").lower()
+
 
 def join_headers(pairs: Iterable[tuple[str, str]]) -> dict[str, str]:
     """Answer headers with lower-case names, repeated ones joined: Cookie by "; ", all others by ",".

@@ -65,13 +65,9 @@ def _page_instead(ctx: Context, needs: Requirement) -> str | None:
     if needs.redirect is None or request is None or request.method not in ("GET", "HEAD"):
         return None
     # A page that sends to itself would never end.
-    if request.path == needs.redirect.partition("?")[0] or not _shows_pages(request.headers.get("accept", "")):
+    if request.path == needs.redirect.partition("?")[0] or not request.wants_page:
         return None
     return needs.redirect
-
-
-def _shows_pages(accepts: str) -> bool:
-    return "text/html" in accepts.lower()
 
 
 def _enforce(ctx: Context, who: Authenticated | None, needs: Requirement) -> Authenticated:

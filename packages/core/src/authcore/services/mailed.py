@@ -66,14 +66,13 @@ async def start(
         await limits.count(ctx, Hit(allowance, subject))
     if open_ is not None:
         return Mailed(await repeat(ctx, open_, compose, binding, happened), cookies)
-    bindings = [binding] if binding else []
     made = challenges.draft(
         ctx,
         kind,
         subject=subject,
         recipient=recipient,
         payload=payload,
-        bindings=bindings,
+        bindings=[binding] if binding else [],
         void=void,
         user_id=user_id,
     )
@@ -167,14 +166,13 @@ async def start_pending(
     own = await earlier(ctx, kind, subject, binding, own=True)
     if own is not None and unchanged(readable(ctx, own)):
         return Mailed(await repeat(ctx, own, compose, binding), cookies)
-    bindings = [binding] if binding else []
     made = challenges.draft(
         ctx,
         kind,
         subject=subject,
         recipient=recipient,
         payload=payload,
-        bindings=bindings,
+        bindings=[binding] if binding else [],
         void=void,
         user_id=user_id,
     )

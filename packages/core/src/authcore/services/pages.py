@@ -52,8 +52,7 @@ class Landing(Value, frozen=True):
 
 async def land(ctx: Context, landing: Landing) -> Answer:
     """Answer the page to a browser, and `{"needs": "confirm"}` to any other client; nothing is spent."""
-    accepts = ctx.request.headers.get("accept", "") if ctx.request else ""
-    if "text/html" not in accepts.lower():
+    if ctx.request is None or not ctx.request.wants_page:
         return Answer(200, NeedsConfirm(), headers=(("Vary", "Accept"),))
     return Answer(200, None, headers=(("Vary", "Accept"), *_guards(_style(ctx))), html=render(ctx, landing))
 

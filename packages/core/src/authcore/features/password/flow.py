@@ -147,7 +147,7 @@ async def verify_sign_up(
     """
     settings = enabled(ctx)
     via = ways.chosen(ctx, transport, device_id, device_name)
-    attempt = await challenges.attempt(ctx, settings.sign_up, challenge_id, code, binding=_binding(ctx))
+    attempt = await challenges.attempt(ctx, settings.sign_up, challenge_id, code, binding=ways.binding_of(ctx))
     pending = await ctx.db.read(challenges.find, ctx.tenant.id, settings.sign_up, challenge_id)
     if pending is None:
         raise InvalidChallenge()
@@ -305,7 +305,3 @@ def _display_name(given: str | None) -> str | None:
     if name is not None and (len(name) > 200 or not name.isprintable()):
         raise field_error("display_name", "invalid", "This is no name that can be shown.")
     return name or None
-
-
-def _binding(ctx: Context) -> str | None:
-    return ways.binding_of(ctx)
