@@ -18,13 +18,16 @@ PYENV_ALL = $(shell command -v pyenv >/dev/null && pyenv versions --bare 2>/dev/
 
 FRAMEWORKS := flask fastapi django litestar
 PROJECTS   := pyproject.toml $(wildcard packages/*/pyproject.toml) conformance/pyproject.toml
-PACKAGES   := -e 'packages/core[asyncio,bcrypt,http,postgres,sodium,strength]' $(FRAMEWORKS:%=-e packages/%) -e 'conformance[target]'
+PACKAGES   := -e 'packages/core[asyncio,bcrypt,http,jwt,postgres,redis,sodium,strength]' $(FRAMEWORKS:%=-e packages/%) -e 'conformance[target]'
 KNOWN       = $(if $(word 2,$(FRAMEWORK)),,$(filter $(FRAMEWORKS),$(FRAMEWORK)))
 # A demo needs its framework and a server, nothing more; after `make setup` everything is there.
 DEMO_READY  = $(if $(wildcard $(VENV)/.stamp-setup),$(VENV)/.stamp-setup,$(VENV)/.stamp-demo-$(FRAMEWORK))
 
+# What other libraries ask for stays out of the way.
+PEERS := build/peers-venv
+
 .DEFAULT_GOAL := help
-.PHONY: help setup demo test lint bench timing crowd races docs clean
+.PHONY: help setup demo test lint bench bench-peers timing crowd races docs clean
 
 help:
 	@echo "make setup   $(VENV) with everything"
@@ -32,6 +35,7 @@ help:
 	@echo "make test    every check, through tox"
 	@echo "make lint    format, style, types, import rules"
 	@echo "make bench   the figures beside their goals, also in build/bench.json"
+	@echo "make bench-peers  the same beside other libraries, in build/peers-venv, also in build/bench-peers.json"
 	@echo "make timing  whether the time of an answer tells who has an account"
 	@echo "make crowd   a hundred users at once, while mail server and workers stop"
 	@echo "make races   every single-use thing contended for, 200 rounds each (ROUNDS=200)"
@@ -56,6 +60,9 @@ lint: $(VENV)/.stamp-setup
 bench: $(VENV)/.stamp-setup
 	@mkdir -p build
 	@$(PY) benchmarks/run.py
+
+bench-peers: $(PEERS)/.stamp
+	@cd benchmarks && ../$(PEERS)/bin/python -m peers $(PEERS_ARGS)
 
 timing: $(VENV)/.stamp-setup
 	@$(PY) benchmarks/timing.py
@@ -86,6 +93,12 @@ $(VENV)/.stamp-tox: $(VENV)/.stamp-venv pyproject.toml
 
 $(VENV)/.stamp-setup: $(VENV)/.stamp-tox $(PROJECTS)
 	$(call install,$(PACKAGES) --group dev)
+	@touch $@
+
+$(PEERS)/.stamp: PY := $(PEERS)/bin/python
+$(PEERS)/.stamp: benchmarks/peers/requirements.txt $(PROJECTS)
+	$(if $(PYTHON),$(PYTHON) -m venv $(PEERS),$(error authcore needs Python 3.11 or newer))
+	$(call install,-r benchmarks/peers/requirements.txt $(PACKAGES))
 	@touch $@
 
 $(VENV)/.stamp-demo-%: $(VENV)/.stamp-venv packages/core/pyproject.toml packages/%/pyproject.toml

@@ -16,17 +16,24 @@ from time import perf_counter
 from typing import Any
 
 END = b"\r\n\r\n"
+TOKEN = "{token}"
 
 
 @dataclass(frozen=True, slots=True)
 class Plan:
-    """What to send, over how many connections, how long. The first `warm_up` seconds are not counted."""
+    """What to send, over how many connections, how long. The first `warm_up` seconds are not counted.
+
+    With `tokens` there is a connection for each, and one request whose body says `TOKEN` where it goes: each next
+    request carries what the answer before holds under `named` ("data.token" is a token inside an object).
+    """
 
     port: int
     requests: list[str]
     connections: int = 8
     seconds: float = 1.0
     warm_up: float = 0.2
+    tokens: list[str] = field(default_factory=list)
+    named: str = ""
 
 
 @dataclass(slots=True)
@@ -53,6 +60,27 @@ class Seen:
         took = sorted(self.took)
         rate = len(took) / (max(self.until, self.last) - self.counts_from)
         return {"rate": rate, "p50": 1000 * took[len(took) // 2], "p99": 1000 * took[int(len(took) * 0.99)]}
+
+
+class Chain:
+    """Requests that each spend the token which the answer before brought."""
+
+    def __init__(self, request: str, token: str, named: str) -> None:
+        head, _, self._body = request.partition("\r\n\r\n")
+        kept = [line for line in head.split("\r\n") if not line.lower().startswith("content-length:")]
+        self._head = "\r\n".join(kept)
+        self._token, self._path = token, named.split(".")
+
+    def __next__(self) -> bytes:
+        body = self._body.replace(TOKEN, self._token)
+        return f"{self._head}\r\nContent-Length: {len(body)}\r\n\r\n{body}".encode()
+
+    def go_on(self, answer: bytes) -> None:
+        """Take the next token out of an answer."""
+        found = json.loads(answer[answer.index(END) :])
+        for name in self._path:
+            found = found[name]
+        self._token = found
 
 
 class Connection:
@@ -89,6 +117,8 @@ class Connection:
         if not self._got.startswith(b"HTTP/1.1 200"):
             raise ConnectionError(f"the server answered {self._got!r}")
         self._seen.note(self._began, perf_counter())
+        if isinstance(self._requests, Chain):
+            self._requests.go_on(self._got)
         if b"onnection: close" in self._got:
             self.close()
 
@@ -98,6 +128,13 @@ class Connection:
             self._selector.unregister(self._socket)
             self._socket.close()
             self._socket = None
+
+
+def _requests(plan: Plan) -> list[Any]:
+    """Answer what each connection sends."""
+    if plan.tokens:
+        return [Chain(plan.requests[0], token, plan.named) for token in plan.tokens]
+    return [cycle(text.encode() for text in plan.requests)] * plan.connections
 
 
 def length(answer: bytes) -> int:
@@ -112,8 +149,7 @@ def run(plan: Plan) -> dict[str, float]:
     selector = selectors.DefaultSelector()
     began = perf_counter()
     seen = Seen(began + plan.warm_up, began + plan.warm_up + plan.seconds)
-    requests = cycle(text.encode() for text in plan.requests)
-    connections = [Connection(plan.port, requests, selector, seen) for _ in range(plan.connections)]
+    connections = [Connection(plan.port, requests, selector, seen) for requests in _requests(plan)]
     for connection in connections:
         connection.ask()
     while not seen.over():

@@ -1,6 +1,6 @@
 """Print each figure beside its goal, and write them to `build/bench.json`.
 
-`python benchmarks/run.py [--only drive_cost|guard|hashes|import_time|sign_in] [--quick] [--out FILE]`
+`python benchmarks/run.py [--only FAMILY] [--quick] [--out FILE]`
 """
 
 from __future__ import annotations
@@ -20,7 +20,9 @@ import drive_cost
 import guard
 import hashes
 import import_time
+import live_sessions
 import sign_in
+import token_cost
 from figure import QUICK, THOROUGH, Figure
 
 from authcore.backends.argon2 import cores
@@ -31,7 +33,9 @@ FAMILIES = {
     "import_time": import_time,
     "guard": guard,
     "hashes": hashes,
+    "live_sessions": live_sessions,
     "sign_in": sign_in,
+    "token_cost": token_cost,
 }
 MEASURED = ("flask", "django", "fastapi", "litestar", "sqlalchemy", "gunicorn", "uvicorn")
 

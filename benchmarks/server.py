@@ -1,4 +1,7 @@
-"""One worker that serves on an inherited socket: `python server.py FRAMEWORK DESCRIPTOR THREADS PARENT`."""
+"""One worker that serves on an inherited socket: `python server.py [MODULE:]NAME DESCRIPTOR THREADS PARENT`.
+
+The module's `ASGI` or `WSGI` makes the application of that name; it is `apps` unless another one is named.
+"""
 
 from __future__ import annotations
 
@@ -6,9 +9,8 @@ import os
 import socket
 import sys
 from collections.abc import Callable
+from importlib import import_module
 from typing import Any
-
-from apps import ASGI, WSGI
 
 from authcore_conformance.target_server import end_with_parent
 
@@ -45,12 +47,14 @@ def by_gunicorn(make: Callable[[], Any], descriptor: int, threads: int) -> None:
 
 def main() -> None:
     """Serve until the parent ends."""
-    framework, descriptor, threads, parent = sys.argv[1], *map(int, sys.argv[2:])
+    named, descriptor, threads, parent = sys.argv[1], *map(int, sys.argv[2:])
     end_with_parent(parent)
-    if framework in ASGI:
-        by_uvicorn(ASGI[framework], descriptor)
+    module, _, name = named.rpartition(":")
+    made = import_module(module or "apps")
+    if name in getattr(made, "ASGI", {}):
+        by_uvicorn(made.ASGI[name], descriptor)
     else:
-        by_gunicorn(WSGI[framework], descriptor, threads)
+        by_gunicorn(made.WSGI[name], descriptor, threads)
 
 
 if __name__ == "__main__":

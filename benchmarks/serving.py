@@ -21,14 +21,14 @@ PATIENCE = 60  # seconds
 
 
 @contextmanager
-def served(framework: str, database: Path, *, threads: int = 1, **variables: str) -> Iterator[int]:
-    """Serve one application; answer its port."""
+def served(named: str, database: Path | str, *, threads: int = 1, **variables: str) -> Iterator[int]:
+    """Serve one application, named as `server.py` reads it, over a SQLite file or a database's URL; answer its port."""
     environment = {**os.environ, apps.DATABASE: str(database), **variables}
     with socket.create_server((LOOPBACK, 0), backlog=512) as listening:
         port: int = listening.getsockname()[1]
         descriptor = listening.fileno()
         numbers = map(str, (descriptor, threads, os.getpid()))
-        command = [sys.executable, str(HERE / "server.py"), framework, *numbers]
+        command = [sys.executable, str(HERE / "server.py"), named, *numbers]
         process = subprocess.Popen(command, pass_fds=[descriptor], env=environment)
     try:
         _await_first_answer(port)
@@ -50,11 +50,26 @@ def _await_first_answer(port: int) -> None:
 
 def sign_up(port: int, number: int) -> str:
     """Sign a user up, as a browser does; answer the session's cookie."""
-    account = json.dumps({"email": apps.EMAIL.format(number), "password": apps.PASSWORD}).encode()
+    with urlopen(_account(port, number, transport="cookie"), timeout=PATIENCE) as answer:
+        return cookies(answer)
+
+
+def signed_up(port: int, number: int) -> dict[str, Any]:
+    """Sign a user up, as a program does; answer what it is told, the tokens among it."""
+    with urlopen(_account(port, number, transport="bearer"), timeout=PATIENCE) as answer:
+        told: dict[str, Any] = json.load(answer)
+    return told
+
+
+def _account(port: int, number: int, *, transport: str) -> Request:
+    account = {"email": apps.EMAIL.format(number), "password": apps.PASSWORD, "transport": transport}
     headers = {"Content-Type": "application/json", "Origin": apps.ORIGIN, "X-Forwarded-For": address(number)}
-    asked = Request(f"http://{LOOPBACK}:{port}/auth/sign-up", account, headers)
-    with urlopen(asked, timeout=PATIENCE) as answer:
-        return "; ".join(line.split(";")[0] for line in answer.headers.get_all("Set-Cookie"))
+    return Request(f"http://{LOOPBACK}:{port}/auth/sign-up", json.dumps(account).encode(), headers)
+
+
+def cookies(answer: Any) -> str:
+    """Answer the cookies that an answer sets, as the client sends them back."""
+    return "; ".join(line.split(";")[0] for line in answer.headers.get_all("Set-Cookie", []))
 
 
 def address(number: int) -> str:

@@ -59,12 +59,12 @@ def _end(process: subprocess.Popen[str]) -> None:
 
 
 @contextmanager
-def empty(kind: str, folder: Path) -> Iterator[str]:
-    """Make an empty database, answer its URL, and remove it."""
+def empty(kind: str, folder: Path, label: str = "target") -> Iterator[str]:
+    """Make an empty database, answer its URL, and remove it; `label` tells it from another one of the same run."""
     if kind == "sqlite":
-        yield f"sqlite:///{folder / 'target.db'}"
+        yield f"sqlite:///{folder / label}.db"
         return
-    name = f"authcore_bench_{os.getpid()}"
+    name = f"authcore_bench_{os.getpid()}_{label}"
     _on_server(f'DROP DATABASE IF EXISTS "{name}" WITH (FORCE)', f'CREATE DATABASE "{name}"')
     try:
         yield sa.make_url(POSTGRES).set(database=name).render_as_string(hide_password=False)

@@ -46,7 +46,7 @@ class IgnoresTheMethod(Broken):
             methods, _ = self.auth.router.methods(request.path)
         except AuthError:
             return super()._dispatch(request)
-        return super()._dispatch(replace(request, method=min(methods)))
+        return super()._dispatch(structs.replace(request, method=min(methods)))
 
 
 class ManglesBytes(Broken):
@@ -100,7 +100,7 @@ class ForgivesSlashes(Broken):
     """Routes /me/ to /me, as some frameworks do."""
 
     def _dispatch(self, request: Request) -> Result:
-        return super()._dispatch(replace(request, path=request.path.rstrip("/")))
+        return super()._dispatch(structs.replace(request, path=request.path.rstrip("/")))
 
 
 class SwallowsNeighbours(Broken):
@@ -125,15 +125,36 @@ class ReadsFormsFirst(Broken):
 
     def _dispatch(self, request: Request) -> Result:
         if not request.headers.get("content-type", "").startswith("application/json"):
-            return super()._dispatch(replace(request, body=b"", headers={}))
+            return super()._dispatch(structs.replace(request, body=b"", headers={}))
         return super()._dispatch(request)
 
 
 class ForgetsTheOrigin(Broken):
     """Guards the application's routes without looking where a request comes from."""
 
-    def _authorize(self, request: Request, needs: Requirement) -> Authenticated:
+    def _authorize(self, request: Request, needs: Requirement) -> Authenticated | None:
         return super()._authorize(request, structs.replace(needs, csrf=False))
+
+
+class ForgetsTheScopes(Broken):
+    """Guards the application's routes by who asks alone, whatever the session may do."""
+
+    def _authorize(self, request: Request, needs: Requirement) -> Authenticated | None:
+        return super()._authorize(request, structs.replace(needs, scopes=()))
+
+
+class ForgetsTheGuard(Broken):
+    """Asks the default guard, whichever a route names."""
+
+    def _authorize(self, request: Request, needs: Requirement) -> Authenticated | None:
+        return super()._authorize(request, structs.replace(needs, guards=()))
+
+
+class InsistsOnSomebody(Broken):
+    """Refuses nobody where a route would let nobody in."""
+
+    def _authorize(self, request: Request, needs: Requirement) -> Authenticated | None:
+        return super()._authorize(request, structs.replace(needs, optional=False))
 
 
 class KnowsTheForeign(Broken):
@@ -151,10 +172,10 @@ class RemembersTooLong(Broken):
 
     def start(self, build: Build) -> Auth:
         """Begin with nobody known."""
-        self._known: dict[str, Authenticated] = {}
+        self._known: dict[str, Authenticated | None] = {}
         return super().start(build)
 
-    def _authorize(self, request: Request, needs: Requirement) -> Authenticated:
+    def _authorize(self, request: Request, needs: Requirement) -> Authenticated | None:
         key = str(sorted(request.headers.items()))
         if key not in self._known:
             self._known[key] = super()._authorize(request, needs)

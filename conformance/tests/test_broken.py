@@ -41,6 +41,12 @@ CAUGHT = {
     "BelievesForwarding": ("test_transport_address", "test_nobody_says_who_they_are", "assert '1.2.3.4' == '9.9.9.9'"),
     "ReadsFormsFirst": ("test_transport_bodies", "test_a_body_without_a_type_is_refused", "Reply(status=200"),
     "ForgetsTheOrigin": ("test_guards", "test_a_guard_checks_the_origin", "assert 200 == 403"),
+    "ForgetsTheScopes": ("test_guards", "test_every_scope_is_needed", "assert (200, 200) == (403, 200)"),
+    "ForgetsTheGuard": (
+        *("test_guards", "test_a_named_guard_reads_its_own_credential_alone"),
+        "assert (200, 200) == (200, 401)",
+    ),
+    "InsistsOnSomebody": ("test_guards", "test_an_optional_guard_lets_nobody_in", "'not_authenticated'"),
     "KnowsTheForeign": ("test_guards", "test_a_foreign_request_is_nobodys", "{'email': 'ada@example.com'}"),
     "RemembersTooLong": ("test_guards", "test_an_ended_session_is_refused_at_once", "Reply(status=200"),
     "LooksUpTwice": ("test_guards", "test_who_is_signed_in_is_looked_up_once", "assert 2 == 1"),

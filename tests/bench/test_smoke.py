@@ -10,10 +10,11 @@ from pathlib import Path
 import pytest
 
 RUN = Path(__file__).parents[2] / "benchmarks" / "run.py"
-FAMILIES = {"drive", "import", "guard", "hash", "sign-in"}
+FAMILIES = {"drive", "import", "guard", "hash", "live sessions", "sign-in", "token"}
 
 
 @pytest.mark.alone
+@pytest.mark.usefixtures("postgresql", "redis")
 def test_a_quick_run_measures_every_family(tmp_path: Path) -> None:
     """`--quick` prints every figure and writes it down with its goal and whether it holds."""
     out = tmp_path / "build" / "bench.json"

@@ -34,9 +34,9 @@ class OwnRoute:
     needs: Requirement
     tells: bool = False
 
-    def answer(self, who: Authenticated) -> Result:
+    def answer(self, who: Authenticated | None) -> Result:
         """Answer what the handler answers."""
-        return _json({"email": who.user.email} if self.tells else {"done": True})
+        return _json({"email": who.user.email if who else None} if self.tells else {"done": True})
 
 
 OWN: Mapping[tuple[str, str], OwnRoute] = {
@@ -48,6 +48,9 @@ OWN: Mapping[tuple[str, str], OwnRoute] = {
     ("GET", "/app/fresh"): OwnRoute(requirement(fresh="5m"), tells=True),
     ("GET", "/app/page"): OwnRoute(requirement(verified=True, redirect="/verify"), tells=True),
     ("GET", "/app/anybody"): OwnRoute(requirement(anonymous=True), tells=True),
+    ("GET", "/app/scoped"): OwnRoute(requirement(scopes="read write"), tells=True),
+    ("GET", "/app/api"): OwnRoute(requirement(guard="api"), tells=True),
+    ("GET", "/app/optional"): OwnRoute(requirement(optional=True), tells=True),
 }
 
 
@@ -98,7 +101,7 @@ class _CoreDriver:
     def _dispatch(self, request: Request) -> Result: ...
 
     @abstractmethod
-    def _authorize(self, request: Request, needs: Requirement) -> Authenticated: ...
+    def _authorize(self, request: Request, needs: Requirement) -> Authenticated | None: ...
 
     @abstractmethod
     def _twice(self, request: Request) -> Authenticated | None: ...
@@ -132,7 +135,7 @@ class CoreDriver(_CoreDriver):
     def _dispatch(self, request: Request) -> Result:
         return self.core.dispatch(request)
 
-    def _authorize(self, request: Request, needs: Requirement) -> Authenticated:
+    def _authorize(self, request: Request, needs: Requirement) -> Authenticated | None:
         return self.core.authorize(request, needs)
 
     def _twice(self, request: Request) -> Authenticated | None:
@@ -166,7 +169,7 @@ class ThreadsCoreDriver(_CoreDriver):
     def _dispatch(self, request: Request) -> Result:
         return self.runner.run(self.core.dispatch(request))
 
-    def _authorize(self, request: Request, needs: Requirement) -> Authenticated:
+    def _authorize(self, request: Request, needs: Requirement) -> Authenticated | None:
         return self.runner.run(self.core.authorize(request, needs))
 
     def _twice(self, request: Request) -> Authenticated | None:

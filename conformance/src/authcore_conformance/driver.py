@@ -15,6 +15,10 @@ GET /app/fresh           require(fresh="5m")         {"email": …}
 GET /app/page            require(verified=True,      {"email": …}
                          redirect="/verify")
 GET /app/anybody         require(anonymous=True)     {"email": … or null}
+GET /app/scoped          require(scopes=             {"email": …}
+                         "read write")
+GET /app/api             require(guard="api")        {"email": …}; asked only where the scenario has such a guard
+GET /app/optional        require(optional=True)      {"email": … or null}
 GET, POST /app/open      nothing                     {"email": … or null}; it asks the idiom for the current user twice
 GET /app/raise           nothing                     never: its handler raises `authcore.errors.Conflict()`
 =======================  ==========================  ===================================================================

@@ -55,10 +55,15 @@ def authcore_scene(request: pytest.FixtureRequest) -> tuple[Driver, str]:
 
 
 @pytest.fixture
-def world(authcore_scene: tuple[Driver, str], authcore_databases: Databases) -> Iterator[World]:
+def world(
+    authcore_scene: tuple[Driver, str], authcore_databases: Databases, request: pytest.FixtureRequest
+) -> Iterator[World]:
     """Give an empty world, and check at its end that nothing blocked an event loop."""
     driver, kind = authcore_scene
-    world = World(driver, authcore_databases.get(kind))
+    # A test that is about the ledger of sessions itself runs on it, wherever credentials live in the others.
+    ledger = request.node.get_closest_marker("ledger") is not None
+    strategy = "sql" if ledger else request.config.getoption("--authcore-strategy")
+    world = World(driver, authcore_databases.get(kind), strategy)
     try:
         yield world
     finally:

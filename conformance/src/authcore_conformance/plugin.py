@@ -20,11 +20,16 @@ if TYPE_CHECKING:
 
 REFERENCE = "authcore_conformance.core_driver:CoreDriver"
 DATABASES = ("sqlite", "postgresql")
+STRATEGIES = ("sql", "memory", "redis", "jwt", "sealed")
+"""Where access credentials live: `authcore_conformance.strategies` makes them."""
 _PARTS = ("name", "mode", "gaps", "start", "send", "stop")
 _drivers = pytest.StashKey[dict[str, "Driver"]]()
 
 pytest.register_assert_rewrite(
-    "authcore_conformance.client", "authcore_conformance.world", "authcore_conformance.scenarios"
+    "authcore_conformance.client",
+    "authcore_conformance.ports",
+    "authcore_conformance.scenarios",
+    "authcore_conformance.world",
 )
 
 
@@ -46,6 +51,12 @@ def pytest_addoption(parser: pytest.Parser) -> None:
         help="run on this database (sqlite unless told otherwise); may be given several times",
     )
     group.addoption(
+        "--authcore-strategy",
+        choices=STRATEGIES,
+        default="sql",
+        help="where access credentials live, in every scenario that says nothing of it (sql unless told otherwise)",
+    )
+    group.addoption(
         "--authcore-golden-write",
         action="store_true",
         help="write the golden transcripts anew, from what the one driver answers",
@@ -58,6 +69,10 @@ def pytest_configure(config: pytest.Config) -> None:
     config.stash[_drivers] = {}
     if config.getoption("--authcore-golden-write") and config.getoption("--authcore-driver") != [REFERENCE]:
         raise pytest.UsageError(f"--authcore-golden-write is for {REFERENCE} alone: name it with --authcore-driver.")
+    config.addinivalue_line(
+        "markers",
+        "ledger: the test is about access credentials in the ledger of sessions, whatever --authcore-strategy says",
+    )
     config.addinivalue_line(
         "markers", "needs(capability): the test runs as strict xfail for a driver that declares the capability a gap"
     )

@@ -26,6 +26,7 @@ from authcore_conformance.client import Client, Transport
 from authcore_conformance.driver import Driver, HttpRequest, HttpResponse
 from authcore_conformance.loop_watch import watching
 from authcore_conformance.scratch import Scratch
+from authcore_conformance.strategies import Strategy
 
 BASE_URL = "https://app.example"
 SECRET = "the suite's own secret, 0123456789, for tests alone"
@@ -46,10 +47,11 @@ CHEAP = CheapHashing(memory_kib=8, time_cost=1)
 class World:
     """One application, started at the first request unless `start` says how before."""
 
-    def __init__(self, driver: Driver, scratch: Scratch) -> None:
+    def __init__(self, driver: Driver, scratch: Scratch, strategy: str = "sql") -> None:
         self.driver = driver
         self.database_url = scratch.url
         self.clock = FrozenClock()
+        self._strategy = Strategy(strategy, self.clock, asyncio=driver.mode == "asyncio")
         self.mailer = MemoryMailer()
         self.sms = MemorySms()
         self.exchanges: list[tuple[HttpRequest, HttpResponse]] = []
@@ -89,7 +91,8 @@ class World:
             "outbox": "external",
             "async_drive": "asyncio" if self.driver.mode == "asyncio" else "threads",
         }
-        return Auth(**{**given, **self._settings, **overrides})
+        said = {**given, **self._settings, **overrides}
+        return Auth(**{**said, "features": self._strategy.into(said["features"])})
 
     @property
     def app(self) -> Auth:

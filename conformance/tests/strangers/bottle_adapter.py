@@ -62,7 +62,8 @@ def require(**needs: Any) -> Callable[[View], View]:
         @wraps(view)
         def guarded(*args: Any, **kwargs: Any) -> Any:
             asking, who = _asking()
-            request.app.config[_AUTH].blocking_core().authorize(asking, asked, who)
+            who = request.app.config[_AUTH].blocking_core().authorize(asking, asked, who)
+            request.environ[_ASKING] = asking, who
             return view(*args, **kwargs)
 
         return guarded
@@ -110,6 +111,9 @@ class BottleDriver:
         self.app.get("/app/fresh")(require(fresh="5m")(_tell))
         self.app.get("/app/page")(require(verified=True, redirect="/verify")(_tell))
         self.app.get("/app/anybody")(require(anonymous=True)(_tell))
+        self.app.get("/app/scoped")(require(scopes="read write")(_tell))
+        self.app.get("/app/api")(require(guard="api")(_tell))
+        self.app.get("/app/optional")(require(optional=True)(_tell))
         self.app.route("/app/open", ["GET", "POST"])(_open)
         self.app.get("/app/raise")(_raise)
         return self.auth

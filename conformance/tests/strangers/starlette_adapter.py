@@ -13,14 +13,13 @@ from starlette.responses import JSONResponse, Response
 from starlette.routing import BaseRoute, Match, Route
 from starlette.types import Receive, Scope, Send
 
-from authcore import Auth, Authenticated, AuthError, Request, Result, User, requirement
+from authcore import Auth, AuthError, Request, Result, User, Visit, requirement
 from authcore.errors import Conflict
 from authcore.protocols import asgi, below
 from authcore_conformance.driver import Build, HttpRequest, HttpResponse
 from authcore_conformance.servers import call_asgi
 
 Endpoint = Callable[[requests.Request], Awaitable[Response]]
-_ASKING = "authcore.asking"
 
 
 class AuthCore:
@@ -57,8 +56,7 @@ def require(**needs: Any) -> Callable[[Endpoint], Endpoint]:
     def decorate(endpoint: Endpoint) -> Endpoint:
         @wraps(endpoint)
         async def guarded(request: requests.Request) -> Response:
-            asking, who = await _asking(request)
-            await request.app.state.authcore.async_core().authorize(asking, asked, who)
+            await request.app.state.authcore.async_core().admit(_visit(request), asked)
             return await endpoint(request)
 
         return guarded
@@ -68,15 +66,14 @@ def require(**needs: Any) -> Callable[[Endpoint], Endpoint]:
 
 async def current_user(request: requests.Request) -> User | None:
     """Answer who sends a request, or None."""
-    _, who = await _asking(request)
+    who = await request.app.state.authcore.async_core().who(_visit(request))
     return who.user if who else None
 
 
-async def _asking(request: requests.Request) -> tuple[Request, Authenticated | None]:
-    if _ASKING not in request.scope:
-        asked = asgi.request_of(request.scope, asgi.path_of(request.scope))
-        request.scope[_ASKING] = asked, await request.app.state.authcore.async_core().authenticate(asked)
-    return cast(tuple[Request, Authenticated | None], request.scope[_ASKING])
+def _visit(request: requests.Request) -> Visit:
+    if not hasattr(request.state, "visit"):
+        request.state.visit = Visit(asgi.request_of(request.scope, asgi.path_of(request.scope)))
+    return cast(Visit, request.state.visit)
 
 
 async def _request(scope: Scope, receive: Receive, prefix: str) -> Request | None:
@@ -127,6 +124,9 @@ def _own_routes() -> list[Route]:
         Route("/app/fresh", require(fresh="5m")(_tell)),
         Route("/app/page", require(verified=True, redirect="/verify")(_tell)),
         Route("/app/anybody", require(anonymous=True)(_tell)),
+        Route("/app/scoped", require(scopes="read write")(_tell)),
+        Route("/app/api", require(guard="api")(_tell)),
+        Route("/app/optional", require(optional=True)(_tell)),
         Route("/app/open", _open, methods=["GET", "POST"]),
         Route("/app/raise", _raise),
     ]

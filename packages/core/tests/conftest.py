@@ -76,11 +76,17 @@ SERVER = os.environ.get("AUTHCORE_TEST_POSTGRES", "postgresql://postgres@127.0.0
 
 
 @pytest.fixture(params=["sqlite", "postgresql"])
-def any_database(request: pytest.FixtureRequest, tmp_path: Path) -> Iterator[str]:
+def any_database(request: pytest.FixtureRequest, tmp_path: Path) -> str:
     """The URL of a database of the test's own: a file, and one on the server of AUTHCORE_TEST_POSTGRES."""
     if request.param == "sqlite":
-        yield f"sqlite:///{tmp_path / 'any.db'}"
-        return
+        return f"sqlite:///{tmp_path / 'any.db'}"
+    url: str = request.getfixturevalue("postgres_url")
+    return url
+
+
+@pytest.fixture
+def postgres_url() -> Iterator[str]:
+    """The URL of a database of the test's own on the server of AUTHCORE_TEST_POSTGRES."""
     pytest.importorskip("psycopg", reason="the PostgreSQL driver is an extra")
     server = sa.make_url(SERVER).set(drivername="postgresql+psycopg")
     admin = sa.create_engine(server, isolation_level="AUTOCOMMIT", connect_args={"connect_timeout": 3})
@@ -96,6 +102,25 @@ def any_database(request: pytest.FixtureRequest, tmp_path: Path) -> Iterator[str
     with admin.connect() as connection:
         connection.execute(sa.text(f"DROP DATABASE {name} WITH (FORCE)"))
     admin.dispose()
+
+
+REDIS = os.environ.get("AUTHCORE_TEST_REDIS", "redis://127.0.0.1:6379/0")
+
+
+@pytest.fixture(scope="session")
+def redis_url() -> str:
+    """The URL of the Redis of AUTHCORE_TEST_REDIS: a test takes a prefix of its own there, and removes its keys."""
+    redis = pytest.importorskip("redis", reason="the Redis driver is an extra")
+    client = redis.Redis.from_url(REDIS, socket_connect_timeout=3)
+    try:
+        client.ping()
+    except redis.ConnectionError:
+        if os.environ.get("CI") == "true":
+            pytest.fail("Redis is missing.")
+        pytest.skip("Redis is missing: start one (`redis-server`), and set AUTHCORE_TEST_REDIS to its URL.")
+    finally:
+        client.close()
+    return REDIS
 
 
 @dataclass

@@ -20,10 +20,12 @@ from authcore import (
     ChallengeRequired,
     ConfigurationError,
     Password,
+    Request,
     Session,
     Sessions,
     SignedIn,
     User,
+    Visit,
 )
 from authcore.calls import Asyncio, Blocking, Calls, M, call
 from authcore.context import Context
@@ -31,6 +33,7 @@ from authcore.drive import FlowSuspended
 from authcore.feature import Feature
 from authcore.features.meta import Meta
 from authcore.features.password.calls import PasswordCalls
+from authcore.guards import Attempt
 from authcore.services.sessions import EndedSession, Issued
 from authcore.services.sign_in import Outcome
 
@@ -74,6 +77,24 @@ async def test_an_asyncio_call_answers_an_awaitable(auth: Callable[..., Auth]) -
     assert_type(await calls.sessions.revoke_all_sessions(user_id=made.user.id), int)
 
     assert user == made.user
+
+
+async def test_a_guards_calls_are_typed_alike(auth: Callable[..., Auth]) -> None:
+    """A guard's calls answer their values under the blocking core, and awaitables under the other."""
+    made = auth(Password(require_code=False))
+    visit = Visit(Request("GET", "/own"))
+    blocking, waiting = made.blocking_core().guard(visit), made.async_core().guard(visit)
+
+    assert_type(blocking.user(), User | None)
+    assert_type(blocking.check(), bool)
+    guest = waiting.guest()
+    assert_type(guest, Awaitable[bool])
+    assert_type(await waiting.session(), Session | None)
+    attempt = assert_type(blocking.attempt(EMAIL, PASSWORD), Attempt)
+    assert_type(await waiting.logout(), EndedSession | None)
+
+    assert await guest
+    assert not attempt
 
 
 def mistakes(blocking: PasswordCalls[Blocking], waiting: PasswordCalls[Asyncio]) -> None:

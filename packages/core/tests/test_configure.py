@@ -14,7 +14,7 @@ from typing import Any
 
 import pytest
 
-from authcore import Auth, Brand, ConfigurationError, Password, Request, Sessions, User, requirement
+from authcore import Auth, Brand, ConfigurationError, Guard, Password, Request, Sessions, User, requirement
 from authcore.backends.argon2 import CHEAP, HashParameters
 from authcore.configure import DEV_SECRET_FILE
 from authcore.feature import Feature
@@ -208,8 +208,41 @@ WRONG: dict[str, list[Any]] = {
     "tenant": ["default", 5, [], {}, Weird()],
     "cookie_name": ["", "a b", "a;b", "__Host-x", "x" * 41, "ä", 5, None, b"x", Weird()],
     "cookie_domain": ["", ".example.com", "a b", "a;b", "a\r\nb", "https://a.example", "a/", 5, b"a", [], Weird()],
+    "guards": [
+        {},
+        [],
+        "web",
+        5,
+        {"web": "session"},
+        {"": Guard()},
+        {5: Guard()},
+        {"web": Guard},
+        {"web": Guard("cookie")},
+        {"web": Guard(5)},
+        {"web": Guard(b"session")},
+        {"web": Guard("session", provider="staff")},
+        {"web": Guard(ambient="no")},
+        Weird(),
+        {"web": Weird()},
+    ],
+    "default_guard": ["web", "", 5, [], Weird()],
+    "providers": [[], "staff", 5, {"": lambda auth: None}, {5: object()}, {"staff": object()}, {"staff": 5}, Weird()],
+    "default_provider": ["staff", "", 5, None, [], Weird()],
+    "sign_in_page": [
+        "sign-in",
+        "",
+        "//evil.example",
+        "/\\evil",
+        "https://evil.example",
+        "/a b",
+        "/a#b",
+        5,
+        b"/",
+        Weird(),
+    ],
     "limits": ["off", "false", 0, 1, None, Weird()],
     "key_value": ["redis", "", 5, None, object(), {}, Weird()],
+    "stream": ["redis", "", 5, None, object(), {}, Weird()],
     "hashing": ["argon2", 5, {}, HashParameters, Weird(), HashParameters(memory_kib="8"), HashParameters(time_cost=0)],
     "pepper": [5, b"x" * 40, {"a": 1}, {SECRET}, [None], [[SECRET]], "", [], "short", [SECRET, "short"], Weird()],
     "async_drive": ["asyncio", "blocking", "", 5, None, [], {}, Weird()],

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from dataclasses import FrozenInstanceError
 from typing import Any
 
 import pytest
@@ -217,7 +216,7 @@ def test_requests_and_results_do_not_change_and_tell_no_secret() -> None:
 
     assert "hunter2" not in repr(request) + repr(result)
     assert SECRET not in repr(request) + repr(result)
-    with pytest.raises(FrozenInstanceError):
+    with pytest.raises(AttributeError):
         request.path = "/elsewhere"  # type: ignore[misc]
 
 

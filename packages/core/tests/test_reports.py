@@ -2,16 +2,19 @@
 
 from __future__ import annotations
 
+import json
 import logging
 import time
 from collections.abc import Callable
+from datetime import timedelta
 from pathlib import Path
 from typing import Any
 
 import pytest
 from sqlalchemy.exc import OperationalError
 
-from authcore import Auth, Request, requirement
+from authcore import Auth, Password, Request, Sessions, requirement
+from authcore.credentials import CredentialState, InvalidConfig, MemoryCredentialStore, StatelessOperationUnsupported
 from authcore.drive import Drive
 from authcore.errors import AuthError, InvalidFields, NotFound, Overloaded, Unavailable
 from authcore.reports import LONGEST, is_due, one_line, sentence
@@ -87,6 +90,57 @@ def test_other_failures_are_no_news(auth: Callable[..., Auth], told: Callable[[]
     auth().blocking_core().failure(error)
 
     assert told() == []
+
+
+class Misconfigured(MemoryCredentialStore):
+    """A store whose settings turn out wrong at the first sign-in."""
+
+    async def persist(self, state: CredentialState, *, ttl: timedelta | None = None, seed: bytes | None = None) -> str:
+        """Say what to write instead."""
+        raise InvalidConfig("The signing key is gone: write secret=[new, old], not postgresql://ada:hunter2@db/x.\n")
+
+
+def test_a_500_says_its_cause_in_the_log_alone(auth: Callable[..., Auth], told: Callable[[], list[str]]) -> None:
+    """O3: a stranger learns nothing of the settings; the log says once what to write, in one line without passwords."""
+    core = auth(Password(require_code=False), Sessions(bearer=Misconfigured())).blocking_core()
+    json_ = {"host": "127.0.0.1:8000", "content-type": "application/json"}
+    body = b'{"email": "%s@example.com", "password": "three quiet herons wade", "transport": "bearer"}'
+
+    answers = [core.dispatch(Request("POST", "/sign-up", body % name, json_)) for name in (b"ada", b"grace")]
+
+    assert [answer.status for answer in answers] == [500, 500]
+    assert json.loads(answers[0].body) == {"error": {"code": "invalid_config", "message": AuthError.message}}
+    assert told() == [
+        "A request got 500 invalid_config. The signing key is gone: write secret=[new, old], not "
+        "postgresql://ada:***@db/x."
+    ]
+
+
+@pytest.mark.parametrize("error", [InvalidConfig("How it is set."), StatelessOperationUnsupported(details={"a": 1})])
+def test_a_guard_s_500_says_nothing_either(
+    auth: Callable[..., Auth], told: Callable[[], list[str]], error: AuthError
+) -> None:
+    """What an adapter answers for an application's own route comes from the same place."""
+    answer = auth().blocking_core().failure(error)
+
+    assert json.loads(answer.body) == {"error": {"code": error.code, "message": AuthError.message}}
+    assert told() == [f"A request got 500 {error.code}. {error}"]
+
+
+def test_an_error_of_the_application_s_own_is_told_as_it_is(
+    auth: Callable[..., Auth], told: Callable[[], list[str]]
+) -> None:
+    """S118: who writes an AuthError writes its sentence for clients; a 502 of theirs is news for the log."""
+
+    class Upstream(AuthError):
+        code = "upstream"
+        status = 502
+        message = "The registry does not answer."
+
+    answer = auth().blocking_core().failure(Upstream())
+
+    assert json.loads(answer.body) == {"error": {"code": "upstream", "message": "The registry does not answer."}}
+    assert told() == ["A request got 502 upstream. The registry does not answer."]
 
 
 def test_a_line_is_due_again_after_its_minute(monkeypatch: pytest.MonkeyPatch) -> None:

@@ -176,15 +176,18 @@ def test_methods_that_nobody_has_are_405(auth: Callable[..., Auth], client: Call
 
 
 def test_every_answer_forbids_storing_and_sniffing(auth: Callable[..., Auth], client: Callable[..., Any]) -> None:
-    """R9: whatever the status, no cache keeps it and no browser guesses its type."""
+    """R9: whatever the status, no cache keeps it and no browser guesses its type; public keys alone may be kept."""
     made = auth()
     visitor = client(made)
+    asked = [(method, path) for path in [*paths(made), "/x"] for method in ("GET", "POST", "OPTIONS")]
 
-    replies = [visitor.send(method, path) for path in [*paths(made), "/x"] for method in ("GET", "POST", "OPTIONS")]
+    replies = {(method, path): visitor.send(method, path) for method, path in asked}
 
-    assert {reply.headers["cache-control"] for reply in replies} == {"no-store"}
-    assert {reply.headers["x-content-type-options"] for reply in replies} == {"nosniff"}
-    with_body = [reply for reply in replies if reply.result.body]
+    kept = replies.pop(("GET", "/.well-known/jwks.json"))
+    assert kept.headers["cache-control"] == "public, max-age=30"
+    assert {reply.headers["cache-control"] for reply in replies.values()} == {"no-store"}
+    assert {reply.headers["x-content-type-options"] for reply in replies.values()} == {"nosniff"}
+    with_body = [reply for reply in replies.values() if reply.result.body]
     assert {reply.headers["content-type"] for reply in with_body} == {"application/json"}
 
 

@@ -3,7 +3,9 @@
 import json
 import subprocess
 import sys
+import threading
 import time
+from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 
@@ -270,6 +272,8 @@ def table_shape(inspector: Any, table: str) -> dict[str, Any]:
 def column_shape(column: Any) -> tuple[str, bool, str | None]:
     """Answer the type, whether it may be null, and the default, however they are spelled."""
     default = column["default"] and column["default"].strip("'()").partition("'")[0]
+    if column.get("identity") or default == "nextval(":
+        default = "the next number"  # PostgreSQL has two ways to count
     return str(column["type"]).upper(), column["nullable"], default
 
 
@@ -324,3 +328,41 @@ def models_source() -> str:
     spec.loader.exec_module(tool)
     source: str = tool.source()
     return source
+
+
+def test_revocations_are_followed_on_a_connection_that_is_closed_again(project: str) -> None:
+    """A listener's thread reads over a connection of Django's that is its own, and takes it down when it ends."""
+    from authcore.services import revocations
+    from authcore_django import get_auth
+
+    wrapper = connections[project]
+    wrapper.ensure_connection()
+    before, told, opened = wrapper.connection, [], []
+
+    def listener(rows: Any) -> None:
+        told.extend(row.kind for row in rows)
+        opened.append(connections[project])
+
+    follower = get_auth().backends.follower
+    listening = follower.listen(listener)
+    run_blocking(port().write(revocations.write, [revocations.Revocation("changed", "ada")], datetime.now(UTC)))
+    until = time.monotonic() + 10
+    while not told and time.monotonic() < until:
+        time.sleep(0.01)
+    listening.close()
+    follower.stop()
+
+    assert told == ["changed"]
+    assert wrapper.connection is before
+    assert opened[0] is not wrapper
+    assert opened[0].connection is None
+
+
+def test_guards_over_djangos_connection_read_on_demand(project: str) -> None:
+    """No thread is made where nobody listens."""
+    from authcore_django import get_auth
+
+    follower = get_auth().backends.follower
+    follower.current()
+
+    assert not any(thread.name == "authcore-revocations" for thread in threading.enumerate())

@@ -146,6 +146,20 @@ def test_a_sites_cache_hands_nobodys_page_to_another(
     assert answers[0].all("Vary") == ["Cookie, Authorization"]
 
 
+def test_a_sites_cache_knows_the_header_of_ones_own(ask: Ask, declare: Declare, sign_up: SignUp) -> None:
+    """S50: a page that depends on `Sessions(header=…)` says so in Vary, and is handed to nobody else."""
+    rooms = [("authcore.Password", {"require_code": False}), ("authcore.Sessions", {"header": "X-Session-Id"})]
+    caches = {"default": {"BACKEND": LOCAL, "LOCATION": f"headed-{ask.mode}"}}
+    declare(features=rooms, MIDDLEWARE=CACHED, CACHES=caches)
+    tokens = [sign_up(email, "bearer")[1].partition(" ")[2] for email in ("ada@example.com", "eve@example.com")]
+
+    answers = [ask("GET", "/hello", [("Host", "testserver"), ("X-Session-Id", token)]) for token in (*tokens, "x")]
+
+    assert [answer.status for answer in answers] == [200, 200, 401]
+    assert [answer.json["hello"] for answer in answers[:2]] == ["ada@example.com", "eve@example.com"]
+    assert answers[0].all("Vary") == ["Cookie, Authorization, X-Session-Id"]
+
+
 LOCAL = "django.core.cache.backends.locmem.LocMemCache"
 
 

@@ -76,6 +76,8 @@ def _field(column: Column[object]) -> str:
 
 
 def _kind(column: Column[object]) -> tuple[str, list[str]]:
+    if column.autoincrement is True:
+        return "models.BigAutoField", []
     stored = _stored(column.type)
     if isinstance(stored, Text):
         return "models.TextField", []

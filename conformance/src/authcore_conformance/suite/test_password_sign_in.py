@@ -33,6 +33,7 @@ def test_sign_in_makes_a_session(world: World, transport: Transport, email: str)
     assert client.who() == EMAIL
 
 
+@pytest.mark.ledger
 def test_bearer_answers_tokens_and_no_cookie(world: World) -> None:
     """S15, RFC 6749 5.1: under bearer the tokens stand in the body, with their seconds, and no cookie is set."""
     world.member()

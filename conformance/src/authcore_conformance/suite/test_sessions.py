@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from datetime import timedelta
+from hashlib import sha256
 
 import pytest
 
@@ -97,8 +98,21 @@ def test_sessions_lists_the_live_ones(world: World, transport: Transport) -> Non
 # --- ending ---
 
 
+@pytest.mark.ledger
+def test_secrets_are_stored_as_digests_alone(world: World) -> None:
+    """S24, T1: the ledger knows access and refresh tokens by their SHA-256, and no row holds either."""
+    member = world.member()
+    access, refresh = member.access_token or "", member.refresh_token or ""
+
+    rows = {table: repr(world.rows(table)) for table in ("authcore_session", "authcore_access", "authcore_refresh")}
+
+    assert not [table for table, text in rows.items() if access in text or refresh in text]
+    assert [bytes(row["digest"]) for row in world.rows("authcore_access")] == [sha256(access.encode()).digest()]
+    assert [bytes(row["digest"]) for row in world.rows("authcore_refresh")] == [sha256(refresh.encode()).digest()]
+
+
 def test_sign_out_ends_the_session(world: World, transport: Transport) -> None:
-    """S28: after sign-out neither secret opens anything, and the row says when it ended."""
+    """S28, S36: after sign-out neither secret opens anything, and the row says when it ended."""
     member = world.member(transport)
     held = Client(world.send, member.prefix, transport, jar=dict(member.jar), access_token=member.access_token)
 

@@ -4,6 +4,8 @@ from __future__ import annotations
 
 from datetime import timedelta
 
+import pytest
+
 from authcore import Password, Sessions
 from authcore_conformance.client import Reply
 from authcore_conformance.world import EMAIL, PASSWORD, World
@@ -124,6 +126,7 @@ def test_without_grace_every_second_presentation_is_theft(world: World) -> None:
     assert (ended(world), reuses(world)) == ([True], 1)
 
 
+@pytest.mark.ledger
 def test_the_old_access_token_lives_through_the_grace_at_most(world: World) -> None:
     """A replaced pair's access token ends with the grace: requests on their way still arrive."""
     member = world.member()

@@ -101,7 +101,13 @@ ROUTES: dict[tuple[str, str], Send] = {
         "/reauthenticate", {"challenge_id": h.reauthentication_id, "code": h.reauthentication_code}
     ),
 }
-OPEN = {("GET", "/health"), ("GET", "/openapi.json"), ("GET", "/password/policy"), ("GET", "/unlock")}
+OPEN = {
+    ("GET", "/.well-known/jwks.json"),
+    ("GET", "/health"),
+    ("GET", "/openapi.json"),
+    ("GET", "/password/policy"),
+    ("GET", "/unlock"),
+}
 """What belongs to no tenant."""
 ELSEWHERE = {
     ("POST", "/password/change/verify"): "its code: test_tenants_secrets",

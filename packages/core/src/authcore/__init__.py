@@ -5,7 +5,7 @@ from __future__ import annotations
 from importlib import import_module
 from typing import TYPE_CHECKING, Any
 
-from authcore.app import AsyncCore, Auth, BlockingCore, requirement
+from authcore.app import AsyncCore, Auth, BlockingCore
 from authcore.context import Authenticated, Brand, Tenant
 from authcore.errors import AuthError, ConfigurationError
 from authcore.features.password import Password
@@ -14,8 +14,12 @@ from authcore.http import Cookie, Request, Result, join_headers
 from authcore.route import Requirement
 from authcore.services.accounts import User
 from authcore.services.admission import Candidate
+from authcore.services.named_guards import Guard, GuardDriver, Identified, UserProvider, Visit
+from authcore.services.needs import requirement
+from authcore.services.own_paths import safe_next
 from authcore.services.sessions import Session
 from authcore.services.sign_in import ChallengeRequired, SignedIn
+from authcore.services.strategies import JwtStrategy, SealedStrategy
 from authcore.services.tokens import generate_magic_link_token
 from authcore.services.user_fields import Editable
 
@@ -69,6 +73,10 @@ __all__ = [
     "EmailChange",
     "EmailCode",
     "EmailVerification",
+    "Guard",
+    "GuardDriver",
+    "Identified",
+    "JwtStrategy",
     "MagicLink",
     "Notices",
     "Password",
@@ -76,15 +84,19 @@ __all__ = [
     "Request",
     "Requirement",
     "Result",
+    "SealedStrategy",
     "Session",
     "Sessions",
     "SignedIn",
     "Tenant",
     "User",
+    "UserProvider",
+    "Visit",
     "__version__",
     "generate_magic_link_token",
     "join_headers",
     "requirement",
+    "safe_next",
 ]
 
 

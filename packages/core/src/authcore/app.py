@@ -7,32 +7,37 @@ first request.
 from __future__ import annotations
 
 import inspect
-from collections.abc import Callable, Coroutine, Iterable, Mapping, Sequence
-from datetime import timedelta
-from functools import cached_property
+from collections.abc import AsyncIterable, Callable, Coroutine, Iterable, Iterator, Mapping, Sequence
+from functools import cached_property, partial
 from typing import TYPE_CHECKING, Any, Literal, TypeVar, overload
 
 from authcore import dispatch as way
 from authcore.bindings import AsyncioCalls, BlockingCalls
 from authcore.configure import Declaration, configure
-from authcore.context import AppSettings, Authenticated, Brand, Context, Runtime
+from authcore.context import DEFAULT_TENANT, AppSettings, Authenticated, Brand, Context, Runtime, Tenant
 from authcore.drive import Drive, Hop, run_blocking, run_in_thread
-from authcore.durations import duration
-from authcore.errors import AuthError, ConfigurationError
+from authcore.errors import AuthError, ConfigurationError, NotAuthenticated
 from authcore.feature import Feature
 from authcore.http import Request, Result
 from authcore.ports import Clock, KeyValue, Limiter, Ports, Randomness
 from authcore.route import Requirement, Router
-from authcore.services import events, guard, sessions, transport
+from authcore.services import events, guard, named_guards, sessions, transport
 from authcore.services.accounts import User
+from authcore.services.named_guards import Guard, Guards, Named, Visit
 from authcore.services.user_fields import routes_of
 
 if TYPE_CHECKING:
     from sqlalchemy.engine import Connection
 
     from authcore.backends.build import Backends
+    from authcore.calls import Asyncio, Blocking
+    from authcore.guards import GuardCalls, Standing
+    from authcore.realtime import UntilEnded
+    from authcore.services.access import StoredAccess
+    from authcore.services.sessions import Transport
 
 R = TypeVar("R")
+T = TypeVar("T")
 E = TypeVar("E", bound=events.Event)
 _UNASKED: Any = object()  # None says that a look-up found nobody
 
@@ -45,6 +50,8 @@ class Auth:
     `database`: a URL, a SQLAlchemy Engine or AsyncEngine. `features`: the rooms; sessions and meta are always on.
     `mailer`: an object with `send(mail)`, a callable, or "console"; `sms`: the same for text messages.
     `brand`: a Brand. `languages`: of mails, the first in doubt. `build_link`: a function of (kind, token).
+    `guards`: named ones, such as {"web": Guard("session"), "api": Guard("token")}, of which `default_guard` (the first)
+    stands where none is named; `providers`: where their users come from. `sign_in_page`: a path of the own site.
     `dev_mode`: a kept secret, mails on the console, loopback only.
     """
 
@@ -75,9 +82,15 @@ class Auth:
         sign_up: str | Callable[..., Any] = "open",
         cookie_name: str = "authcore",
         cookie_domain: str | None = None,
+        guards: Mapping[str, Guard] | None = None,
+        default_guard: str | None = None,
+        providers: Mapping[str, Any] | None = None,
+        default_provider: str = "users",
+        sign_in_page: str | None = None,
         limits: bool | Mapping[str, int] = True,
         limiter: Limiter | None = None,
         key_value: str | KeyValue = "sql",
+        stream: Any = "auto",
         hashing: Any = None,
         pepper: str | Sequence[str] | None = None,
         async_drive: str = "threads",
@@ -89,6 +102,7 @@ class Auth:
         self._declaration: Declaration = configure(**settings)
         self._listeners = events.Listeners()
         self._cores: dict[Any, Any] = {}
+        self._access: dict[Drive, Mapping[Transport, StoredAccess]] = {}
 
     def __repr__(self) -> str:
         return f"Auth(features={[feature.name for feature in self.features]!r})"
@@ -131,6 +145,12 @@ class Auth:
     def sms(self) -> Any:
         """Answer what hands text messages over, or None."""
         return self._declaration.sms
+
+    @property
+    def credential_headers(self) -> tuple[str, ...]:
+        """Answer the request headers by which somebody is signed in: what a page that depends on that varies by."""
+        own = self._declaration.sessions.header
+        return ("Cookie", "Authorization", *((own,) if own is not None else ()))
 
     @property
     def mailer(self) -> Any:
@@ -188,7 +208,30 @@ class Auth:
         """Bind the declaration to the ports of a drive."""
         ports: Ports = self.backends.ports(drive)
         # The lists themselves: a listener that is added while a core serves is heard by it.
-        return self._declaration.runtime(ports, self._listeners, self._wake)
+        stored = self._stored(drive)
+        return self._declaration.runtime(ports, self._listeners, self._wake, stored, self.backends.follower, self)
+
+    def _stored(self, drive: Drive) -> Mapping[Transport, StoredAccess]:
+        """Answer the access credentials that live elsewhere than in the ledger of sessions, by transport."""
+        from authcore.services.access import KINDS, StoredAccess
+        from authcore.services.strategies import is_awaited
+
+        if drive not in self._access:
+            settings, backends, app = self._declaration.sessions, self.backends, self.settings
+            chosen: dict[Transport, Any] = {"cookie": settings.cookie, "bearer": settings.bearer}
+            made = {
+                via: backends.credential_store(drive, each, app, settings.access_ttl) for via, each in chosen.items()
+            }
+            found = {
+                via: StoredAccess(store, KINDS[via], app.user, app.keys)
+                for via, store in made.items()
+                if store is not None
+            }
+            # A blocking call beside an asyncio application cannot tell a store that is awaited: nodes refuse by tables.
+            told = [each for each in found.values() if drive is Drive.ASYNCIO or not is_awaited(each.store)]
+            backends.on_ended[drive].extend(each.forget for each in told)
+            self._access[drive] = found
+        return self._access[drive]
 
     def _wake(self) -> None:
         if self._declaration.outbox == "thread":
@@ -297,9 +340,27 @@ class _Core:
             self._made.wake_sender()
         return self._made
 
+    @property
+    def guards(self) -> Guards:
+        """Answer the named guards."""
+        found: Guards = self.runtime.settings[Guards]
+        return found
+
     def failure(self, error: AuthError) -> Result:
         """Answer an AuthError that an application's own handler raised (S118)."""
         return way.failure(error)
+
+    def _plain(self, request: Request, named: Named) -> tuple[Context, transport.Presented | None] | None:
+        """Answer what a request carries for a guard; None where a hook, a driver or a provider must be asked first."""
+        if not named.plain or self.runtime.app.tenant is not None:
+            return None
+        ctx = Context(self.runtime, request=request)
+        given = None if way.is_foreign(ctx, named) else transport.presented(ctx)
+        return ctx, given if given is not None and given.via in named.via else None
+
+    def _judges_at_once(self, needs: Requirement, who: Authenticated | None) -> bool:
+        """Tell whether nothing has to be looked up to decide over who was found."""
+        return self.runtime.app.tenant is None and (who is not None or needs.csrf)
 
 
 class BlockingCore(_Core):
@@ -308,30 +369,103 @@ class BlockingCore(_Core):
     def __init__(self, auth: Auth) -> None:
         super().__init__(auth, Drive.BLOCKING)
 
-    def run(self, flow: Callable[[Context], Coroutine[Any, Any, R]], request: Request | None = None) -> R:
-        """Run a flow on a context of its own."""
-        return run_blocking(_with_context(self.runtime, flow, request))
+    def run(
+        self,
+        flow: Callable[[Context], Coroutine[Any, Any, R]],
+        request: Request | None = None,
+        tenant: Tenant | None = None,
+    ) -> R:
+        """Run a flow on a context of its own: a request's, or a tenant's, which is by default the default one."""
+        return run_blocking(_with_context(self.runtime, flow, request, tenant))
 
     def dispatch(self, request: Request) -> Result:
         """Answer a request below the mount prefix."""
         return run_blocking(way.dispatch(self.runtime, self.auth.router, request))
 
-    def authenticate(self, request: Request) -> Authenticated | None:
-        """Answer who sends the application's own request, or None; raise AmbiguousCredentials.
+    def authenticate(self, request: Request, *, guard: str | None = None) -> Authenticated | None:
+        """Answer who sends the application's own request by a guard, or None; raise AmbiguousCredentials.
 
         An unsafe request that another site may have made is nobody's (rule R5).
         """
-        return run_blocking(way.authenticate(self.runtime, request))
+        return self._look_up(request, self.guards.named(guard))
 
-    def authorize(self, request: Request, needs: Requirement, who: Authenticated | None = _UNASKED) -> Authenticated:
-        """Answer who sends the application's own request, if that is enough; raise AuthError.
+    def _look_up(self, request: Request, named: Named) -> Authenticated | None:
+        plain = self._plain(request, named)
+        if plain is None:
+            return run_blocking(way.authenticate(self.runtime, request, named))
+        ctx, given = plain
+        if given is None:
+            return None
+        stored = ctx.runtime.stored.get(given.via)
+        found, who = (False, None) if stored is None else stored.at_once(ctx, given.text)
+        return who if found else run_blocking(guard.holder(ctx, given, strict=False))
+
+    def authorize(
+        self, request: Request, needs: Requirement, who: Authenticated | None = _UNASKED
+    ) -> Authenticated | None:
+        """Answer who sends the application's own request, if that is enough; raise AuthError. None is nobody, whom
+        `optional=True` lets in.
 
         `who` is what `authenticate` answered for this very request, so that nothing is looked up twice. Keep what this
         answers in its place: `csrf=False` lets in whom the optional look-up kept back.
         """
-        if who is _UNASKED:
-            return run_blocking(way.authorize(self.runtime, request, needs))
-        return run_blocking(_judge(self.runtime, request, needs, who))
+        return self.admit(_visit(request, needs, self.guards.default, who), needs)
+
+    def who(self, visit: Visit) -> Authenticated | None:
+        """Answer who sends a request by the guard that let it in, else by the default one; looked up once."""
+        named = self.guards.named(visit.guard)
+        visit.guard = named.name
+        return self._known(visit, named)
+
+    def _known(self, visit: Visit, named: Named) -> Authenticated | None:
+        if named.name not in visit.known:
+            visit.known[named.name] = self._look_up(visit.request, named)
+        return visit.known[named.name]
+
+    def admit(self, visit: Visit, needs: Requirement) -> Authenticated | None:
+        """Answer who sends a request, as `authorize` does; each guard looks it up once, and who is let in is kept."""
+        who, asked = None, self.guards.asked(needs, visit)
+        for named in asked:
+            who = self._known(visit, named)
+            if who is not None:
+                break
+        else:
+            named = _refusing(asked)
+        if self._judges_at_once(needs, who):
+            who = way.judge(Context(self.runtime, request=visit.request), who, needs, named)
+        else:
+            named, who = run_blocking(_judge(self.runtime, visit.request, needs, who, named, asked))
+        visit.take(named.name, who)
+        return who
+
+    def until_ended(self, visit: Visit, stream: Iterable[T], recheck: float = 30.0) -> Iterator[T]:
+        """Answer what a stream yields, until the session of who sends the request ends; raise NotAuthenticated.
+
+        It is looked at before each item; the ledger is asked at first, and where `recheck` seconds passed since.
+        """
+        from authcore.backends.watches import Flag, names_of, while_lives
+
+        who = self.who(visit)
+        if who is None:
+            raise NotAuthenticated()
+        named = self.guards.named(visit.guard)
+        tenant = run_blocking(way.tenant_of(self.runtime, visit.request))
+        still = partial(_still, self.runtime, visit.request, tenant, named, who.session.id)
+        names = names_of(who.session.id, who.user.id, tenant.id)
+        return while_lives(
+            stream, lambda: Flag(self.auth.backends.watches, names, lambda: run_blocking(still()), recheck)
+        )
+
+    def guard(self, visit: Visit, name: str | None = None) -> GuardCalls[Blocking]:
+        """Answer a guard as an object, for one request; raise ConfigurationError for one that is not there."""
+        from authcore.guards import GuardCalls
+
+        named = self.guards.named(name or visit.guard)
+        return GuardCalls(
+            self.auth,
+            lambda flow: run_blocking(_standing(self, visit, named, flow)),
+            lambda tell: run_blocking(tell(self._known(visit, named))),
+        )
 
 
 class AsyncCore(_Core):
@@ -348,32 +482,46 @@ class AsyncCore(_Core):
         hop = self._own_hop or (backends.guard_hop if guards else backends.flow_hop)
         return await run_in_thread(coro, hop)
 
-    async def run(self, flow: Callable[[Context], Coroutine[Any, Any, R]], request: Request | None = None) -> R:
-        """Run a flow on a context of its own."""
-        return await self._run(_with_context(self.runtime, flow, request))
+    async def run(
+        self,
+        flow: Callable[[Context], Coroutine[Any, Any, R]],
+        request: Request | None = None,
+        tenant: Tenant | None = None,
+    ) -> R:
+        """Run a flow on a context of its own: a request's, or a tenant's, which is by default the default one."""
+        return await self._run(_with_context(self.runtime, flow, request, tenant))
 
     async def dispatch(self, request: Request) -> Result:
         """Answer a request below the mount prefix."""
         return await self._run(way.dispatch(self.runtime, self.auth.router, request))
 
-    async def authenticate(self, request: Request) -> Authenticated | None:
-        """Answer who sends the application's own request, or None; raise AmbiguousCredentials.
+    async def authenticate(self, request: Request, *, guard: str | None = None) -> Authenticated | None:
+        """Answer who sends the application's own request by a guard, or None; raise AmbiguousCredentials.
 
         An unsafe request, or a handshake, that another site may have made is nobody's (rule R5). Without a credential
         nothing is awaited; on SQLite the one read runs on the loop, on a connection that never waits.
         """
-        runtime = self.runtime
-        if runtime.app.tenant is None:
-            ctx = Context(runtime, request=request)
-            digest = None if way.is_foreign(ctx) else transport.credential_digest(ctx)
-            if digest is None:
-                return None
-            inline = None if self._own_hop else self.auth.backends.inline()
-            if inline is not None:
-                found, who = self._inline(ctx, inline, digest)
-                if found:
-                    return who
-        return await self._run(way.authenticate(runtime, request), guards=True)
+        return await self._look_up(request, self.guards.named(guard))
+
+    async def _look_up(self, request: Request, named: Named) -> Authenticated | None:
+        plain = self._plain(request, named)
+        if plain is not None:
+            ctx, given = plain
+            found, who = (True, None) if given is None else self._at_once(ctx, given)
+            if found:
+                return who
+        return await self._run(way.authenticate(self.runtime, request, named), guards=True)
+
+    def _at_once(self, ctx: Context, given: transport.Presented) -> tuple[bool, Authenticated | None]:
+        """Answer what can be told without waiting: (False, None) if nothing can."""
+        stored = self.runtime.stored.get(given.via)
+        if stored is not None:
+            return stored.at_once(ctx, given.text)
+        digest = given.digest
+        if digest is None:
+            return True, None
+        inline = None if self._own_hop else self.auth.backends.inline()
+        return (False, None) if inline is None else self._inline(ctx, inline, digest)
 
     def _inline(self, ctx: Context, inline: Any, digest: bytes) -> tuple[bool, Authenticated | None]:
         from authcore.backends.inline import WouldBlock
@@ -388,85 +536,139 @@ class AsyncCore(_Core):
 
     async def authorize(
         self, request: Request, needs: Requirement, who: Authenticated | None = _UNASKED
-    ) -> Authenticated:
-        """Answer who sends the application's own request, if that is enough; raise AuthError.
+    ) -> Authenticated | None:
+        """Answer who sends the application's own request, if that is enough; raise AuthError. None is nobody, whom
+        `optional=True` lets in.
 
         `who` is what `authenticate` answered for this very request, so that nothing is looked up twice. Keep what this
         answers in its place: `csrf=False` lets in whom the optional look-up kept back.
         """
-        if who is _UNASKED:
-            who = await self.authenticate(request)
-        ctx = Context(self.runtime, request=request)
-        if self.runtime.app.tenant is None and not _kept_back(ctx, who, needs):
-            return way.judge(ctx, who, needs)
-        return await self._run(_judge(self.runtime, request, needs, who), guards=True)
+        return await self.admit(_visit(request, needs, self.guards.default, who), needs)
+
+    async def who(self, visit: Visit) -> Authenticated | None:
+        """Answer who sends a request by the guard that let it in, else by the default one; looked up once."""
+        named = self.guards.named(visit.guard)
+        visit.guard = named.name
+        return await self._known(visit, named)
+
+    async def _known(self, visit: Visit, named: Named) -> Authenticated | None:
+        if named.name not in visit.known:
+            visit.known[named.name] = await self._look_up(visit.request, named)
+        return visit.known[named.name]
+
+    async def admit(self, visit: Visit, needs: Requirement) -> Authenticated | None:
+        """Answer who sends a request, as `authorize` does; each guard looks it up once, and who is let in is kept."""
+        who, asked = None, self.guards.asked(needs, visit)
+        for named in asked:
+            who = await self._known(visit, named)
+            if who is not None:
+                break
+        else:
+            named = _refusing(asked)
+        if self._judges_at_once(needs, who):
+            who = way.judge(Context(self.runtime, request=visit.request), who, needs, named)
+        else:
+            judged = _judge(self.runtime, visit.request, needs, who, named, asked)
+            named, who = await self._run(judged, guards=True)
+        visit.take(named.name, who)
+        return who
+
+    async def tenant_of(self, request: Request) -> Tenant:
+        """Answer whose request this is."""
+        if self.runtime.app.tenant is None:
+            return DEFAULT_TENANT
+        return await self._run(way.tenant_of(self.runtime, request), guards=True)
+
+    async def still(self, request: Request, tenant: Tenant, guard: str | None, session_id: str) -> Authenticated | None:
+        """Answer who holds a session that a guard let in by a request, as the ledger has it; None where it ended.
+
+        A session without an id is a guard's driver's, which is asked again.
+        """
+        named = self.guards.named(guard)
+        return await self._run(_still(self.runtime, request, tenant, named, session_id), guards=True)
+
+    def until_ended(self, visit: Visit, stream: AsyncIterable[T] | None = None, recheck: float = 30.0) -> UntilEnded[T]:
+        """Answer what a stream yields, until the session of who sends the request ends: `async for`.
+
+        Without a stream it is a block, `async with`: what that awaits is cancelled there, and NotAuthenticated raised.
+        """
+        from authcore.realtime import UntilEnded
+
+        return UntilEnded(self, visit, stream, recheck)
+
+    def guard(self, visit: Visit, name: str | None = None) -> GuardCalls[Asyncio]:
+        """Answer a guard as an object, for one request; raise ConfigurationError for one that is not there."""
+        from authcore.guards import GuardCalls
+
+        named = self.guards.named(name or visit.guard)
+
+        async def look(tell: Callable[[Authenticated | None], Coroutine[Any, Any, R]]) -> R:
+            return await tell(await self._known(visit, named))
+
+        return GuardCalls(self.auth, lambda flow: self._run(_standing(self, visit, named, flow)), look)
+
+
+async def _still(
+    runtime: Runtime, request: Request, tenant: Tenant, named: Named, session_id: str
+) -> Authenticated | None:
+    if session_id:
+        return await named_guards.by_session(Context(runtime, tenant, request), named, session_id)
+    return await named_guards.authenticate(Context(runtime, tenant, request), named)
+
+
+def _refusing(asked: Sequence[Named]) -> Named:
+    """Answer the guard that says what would do: of several one that reads bearer tokens."""
+    return next((named for named in asked if "bearer" in named.via), asked[0])
+
+
+def _visit(request: Request, needs: Requirement, default: Named, who: Authenticated | None) -> Visit:
+    visit = Visit(request)
+    # Which guard let in whom a caller kept is not told: a named guard looks for itself.
+    if who is not _UNASKED and not needs.guards:
+        visit.known[default.name] = who
+    return visit
 
 
 async def _with_context(
-    runtime: Runtime, flow: Callable[[Context], Coroutine[Any, Any, R]], request: Request | None
+    runtime: Runtime,
+    flow: Callable[[Context], Coroutine[Any, Any, R]],
+    request: Request | None,
+    tenant: Tenant | None,
 ) -> R:
-    ctx = Context(runtime, await way.tenant_of(runtime, request), request)
+    ctx = Context(runtime, tenant or await way.tenant_of(runtime, request), request)
     if request is not None:
         way.check_own(ctx, mints=True)  # the call may sign in or out, as the mounted routes may (rule R5)
         ctx.who = await guard.authenticate(ctx)
     return await flow(ctx)
 
 
-async def _judge(runtime: Runtime, request: Request, needs: Requirement, who: Authenticated | None) -> Authenticated:
+async def _standing(
+    core: BlockingCore | AsyncCore, visit: Visit, named: Named, flow: Callable[[Standing], Coroutine[Any, Any, R]]
+) -> R:
+    from authcore.guards import Standing
+
+    ctx = Context(core.runtime, await way.tenant_of(core.runtime, visit.request), visit.request)
+    way.check_own(ctx, mints=True)  # the call may sign in or out, as the mounted routes may (rule R5)
+    return await flow(Standing(core.auth, ctx, named, visit))
+
+
+async def _judge(
+    runtime: Runtime,
+    request: Request,
+    needs: Requirement,
+    who: Authenticated | None,
+    named: Named,
+    asked: Sequence[Named],
+) -> tuple[Named, Authenticated | None]:
     ctx = Context(runtime, await way.tenant_of(runtime, request), request)
-    if _kept_back(ctx, who, needs):
-        who = await guard.authenticate(ctx)
-    return way.judge(ctx, who, needs)
+    if who is None and not needs.csrf:
+        named, who = await _kept_back(ctx, named, asked)
+    return named, way.judge(ctx, who, needs, named)
 
 
-def _kept_back(ctx: Context, who: Authenticated | None, needs: Requirement) -> bool:
-    return who is None and not needs.csrf and way.is_foreign(ctx)
-
-
-def requirement(
-    *,
-    verified: bool = False,
-    mfa: bool = False,
-    fresh: timedelta | str | None = None,
-    anonymous: bool = False,
-    csrf: bool = True,
-    redirect: str | None = None,
-) -> Requirement:
-    """Answer what `require(...)` asks, in every framework: `fresh` is a `timedelta` or text such as "5m".
-
-    `anonymous=True` lets users without an account in, who are refused elsewhere; they can prove nothing, so it stands
-    beside none of `verified`, `mfa` and `fresh`.
-
-    `redirect` is a path of the own site, such as "/verify": a browser that asks for a page by GET is sent there (303)
-    where any other client is refused. Raises ConfigurationError for what is no such thing, saying what to write.
-    """
-    for name, value in (("verified", verified), ("mfa", mfa), ("anonymous", anonymous), ("csrf", csrf)):
-        if not isinstance(value, bool):
-            raise ConfigurationError(f"require({name}={value!r}): write {name}=True or {name}=False.")
-    limit = None if fresh is None else duration(fresh)
-    if limit is not None and limit <= timedelta(0):
-        raise ConfigurationError(f"require(fresh={fresh!r}): write a time above nothing, such as fresh='5m'.")
-    if anonymous and (verified or mfa or limit is not None):
-        raise ConfigurationError(
-            "require(anonymous=True, …): who has no account has proven nothing, "
-            "so leave out verified, mfa and fresh, or anonymous."
-        )
-    own = _own_path(redirect)
-    return Requirement(verified=verified, mfa=mfa, fresh=limit, anonymous=anonymous, csrf=csrf, redirect=own)
-
-
-def _own_path(given: object) -> str | None:
-    if given is None:
-        return None
-    # Rule R8: browsers read "//evil" and "/\\evil" as another site's address.
-    if not (isinstance(given, str) and given.isascii() and given.isprintable()) or set(given) & set(' \\"<>#'):
-        raise _no_own_path(given)
-    if not given.startswith("/") or given.startswith("//"):
-        raise _no_own_path(given)
-    return given
-
-
-def _no_own_path(given: object) -> ConfigurationError:
-    return ConfigurationError(
-        f"require(redirect={given!r}): write a path of the own site, such as redirect='/verify', without its host."
-    )
+async def _kept_back(ctx: Context, named: Named, asked: Sequence[Named]) -> tuple[Named, Authenticated | None]:
+    """Look up whom the optional look-up kept back, since another site may have made the request."""
+    for each in asked:
+        if way.is_foreign(ctx, each) and (who := await named_guards.authenticate(ctx, each)) is not None:
+            return each, who
+    return named, None

@@ -6,13 +6,13 @@ from collections.abc import Callable, Coroutine
 from typing import TYPE_CHECKING, Any, TypeVar, overload
 
 from authcore.calls import Asyncio, Blocking, Calls, M, call
-from authcore.context import Context
+from authcore.context import MAX_TENANT, Context, Tenant, is_tenant_id
 from authcore.errors import ConfigurationError
 from authcore.feature import Feature
 from authcore.features.password import Password
 from authcore.features.password.calls import PasswordCalls
 from authcore.features.sessions import Sessions
-from authcore.features.sessions.calls import SessionCalls
+from authcore.features.sessions.calls import BagCalls, SessionCalls
 from authcore.http import Request
 from authcore.services import events
 
@@ -50,20 +50,32 @@ class EventCalls(Calls[M]):
 
 
 class BlockingCalls:
-    """Every flow as a call that blocks. `on(request)` answers the same calls made for one request."""
+    """Every flow as a call that blocks. `on(request)` answers the same calls made for one request.
 
-    def __init__(self, auth: Auth, request: Request | None = None) -> None:
-        self._auth, self._request = auth, request
+    `for_tenant(tenant)` answers them for a tenant; without either they are the default tenant's.
+    """
+
+    def __init__(self, auth: Auth, request: Request | None = None, tenant: Tenant | None = None) -> None:
+        _check_whose(request, tenant)
+        self._auth, self._request, self._tenant = auth, request, tenant
 
     def on(self, request: Request) -> BlockingCalls:
         """Answer the calls with a request: its session, cookies, address and tenant.
 
         Each raises OriginNotAllowed if another site may have made an unsafe request (rule R5).
         """
-        return BlockingCalls(self._auth, request)
+        return BlockingCalls(self._auth, request, self._tenant)
+
+    def for_tenant(self, tenant: str | Tenant) -> BlockingCalls:
+        """Answer the calls for a tenant, by its id or as `Auth(tenant=…)` answers it, from code without a request.
+
+        With the id alone, mails link to the application's own site. Raises ConfigurationError for what can be no
+        tenant, and beside `on(request)`, which takes the request's own.
+        """
+        return BlockingCalls(self._auth, self._request, _tenant(tenant))
 
     def _run(self, flow: Flow) -> Any:
-        return self._auth.blocking_core().run(flow, self._request)
+        return self._auth.blocking_core().run(flow, self._request, self._tenant)
 
     @property
     def events(self) -> EventCalls[Blocking]:
@@ -74,6 +86,11 @@ class BlockingCalls:
     def sessions(self) -> SessionCalls[Blocking]:
         """Answer the calls about sessions."""
         return SessionCalls(self._run)
+
+    @property
+    def bag(self) -> BagCalls[Blocking]:
+        """Answer the calls about the data bag of the request's session, or of its guest."""
+        return BagCalls(self._run)
 
     @property
     def password(self) -> PasswordCalls[Blocking]:
@@ -183,24 +200,36 @@ class BlockingCalls:
 
         Raises ConfigurationError for a room that is not enabled.
         """
-        return _calls_of(self._auth, room)(self._run)
+        return calls_of(self._auth, room)(self._run)
 
 
 class AsyncioCalls:
-    """Every flow as a call to await. `on(request)` answers the same calls made for one request."""
+    """Every flow as a call to await. `on(request)` answers the same calls made for one request.
 
-    def __init__(self, auth: Auth, request: Request | None = None) -> None:
-        self._auth, self._request = auth, request
+    `for_tenant(tenant)` answers them for a tenant; without either they are the default tenant's.
+    """
+
+    def __init__(self, auth: Auth, request: Request | None = None, tenant: Tenant | None = None) -> None:
+        _check_whose(request, tenant)
+        self._auth, self._request, self._tenant = auth, request, tenant
 
     def on(self, request: Request) -> AsyncioCalls:
         """Answer the calls with a request: its session, cookies, address and tenant.
 
         Each raises OriginNotAllowed if another site may have made an unsafe request (rule R5).
         """
-        return AsyncioCalls(self._auth, request)
+        return AsyncioCalls(self._auth, request, self._tenant)
+
+    def for_tenant(self, tenant: str | Tenant) -> AsyncioCalls:
+        """Answer the calls for a tenant, by its id or as `Auth(tenant=…)` answers it, from code without a request.
+
+        With the id alone, mails link to the application's own site. Raises ConfigurationError for what can be no
+        tenant, and beside `on(request)`, which takes the request's own.
+        """
+        return AsyncioCalls(self._auth, self._request, _tenant(tenant))
 
     def _run(self, flow: Flow) -> Any:
-        return self._auth.async_core().run(flow, self._request)
+        return self._auth.async_core().run(flow, self._request, self._tenant)
 
     @property
     def events(self) -> EventCalls[Asyncio]:
@@ -211,6 +240,11 @@ class AsyncioCalls:
     def sessions(self) -> SessionCalls[Asyncio]:
         """Answer the calls about sessions."""
         return SessionCalls(self._run)
+
+    @property
+    def bag(self) -> BagCalls[Asyncio]:
+        """Answer the calls about the data bag of the request's session, or of its guest."""
+        return BagCalls(self._run)
 
     @property
     def password(self) -> PasswordCalls[Asyncio]:
@@ -320,10 +354,29 @@ class AsyncioCalls:
 
         Raises ConfigurationError for a room that is not enabled.
         """
-        return _calls_of(self._auth, room)(self._run)
+        return calls_of(self._auth, room)(self._run)
 
 
-def _calls_of(auth: Auth, key: Any) -> Callable[[Callable[[Flow], Any]], Any]:
+def _tenant(given: Any) -> Tenant:
+    found = given if isinstance(given, Tenant) else Tenant(given)
+    if not is_tenant_id(found.id):
+        raise ConfigurationError(
+            f"for_tenant(…) takes a Tenant, or its id of 1 to {MAX_TENANT} printable characters, "
+            'such as auth.blocking.for_tenant("acme").'
+        )
+    return found
+
+
+def _check_whose(request: Request | None, tenant: Tenant | None) -> None:
+    if request is not None and tenant is not None:
+        raise ConfigurationError(
+            "on(request) takes the request's own tenant: write on(request) alone, or for_tenant(…) without a request, "
+            'such as auth.blocking.for_tenant("acme").'
+        )
+
+
+def calls_of(auth: Auth, key: Any) -> Callable[[Callable[[Flow], Any]], Any]:
+    """Answer the calls of a room that is enabled, by its class or theirs; raise ConfigurationError for another."""
     kind = getattr(key, "__origin__", key)
     if not isinstance(kind, type) or not issubclass(kind, Feature | Calls):
         raise ConfigurationError(

@@ -38,9 +38,9 @@ class Calls(Generic[M]):
 
 
 class call(Generic[P, R]):  # noqa: N801 - reads as a keyword where calls are listed
-    """Bind one flow `async def flow(ctx, ...) -> R`."""
+    """Bind one flow `async def flow(ctx, ...) -> R`; what stands first is what its runner gives it."""
 
-    def __init__(self, flow: Callable[Concatenate[Context, P], Coroutine[Any, Any, R]]) -> None:
+    def __init__(self, flow: Callable[Concatenate[Any, P], Coroutine[Any, Any, R]]) -> None:
         self.flow = flow
         self.__doc__ = flow.__doc__
 
@@ -53,7 +53,7 @@ class call(Generic[P, R]):  # noqa: N801 - reads as a keyword where calls are li
     def __get__(self, obj: Calls[Any] | None, owner: Any) -> Any:
         if obj is None:
             return self
-        flow, run = self.flow, obj._run
+        flow, run = self.flow, self.runner(obj)
 
         def bound(*args: P.args, **kwargs: P.kwargs) -> Any:
             return run(lambda ctx: flow(ctx, *args, **kwargs))
@@ -61,6 +61,10 @@ class call(Generic[P, R]):  # noqa: N801 - reads as a keyword where calls are li
         bound.__name__, bound.__doc__ = flow.__name__, flow.__doc__
         bound.__signature__ = self._signature  # type: ignore[attr-defined]
         return bound
+
+    def runner(self, obj: Calls[Any]) -> Runner:
+        """Answer what runs the flow."""
+        return obj._run
 
     @cached_property
     def _signature(self) -> inspect.Signature:

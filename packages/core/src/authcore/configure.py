@@ -21,14 +21,18 @@ from authcore.features.administration import Administration
 from authcore.features.meta import Meta
 from authcore.features.sessions import Sessions
 from authcore.ports import Ports
-from authcore.services import brands, languages, limits, links
+from authcore.services import brands, languages, limits, links, named_guards, strategies
 from authcore.services.events import Listeners
 from authcore.services.keys import KeyRing
+from authcore.services.named_guards import Guards, GuardSettings
 from authcore.services.origin import LOOPBACK
+from authcore.services.own_paths import is_own_path
 from authcore.services.user_fields import shape_of
 
 if TYPE_CHECKING:
     from authcore.backends.build import Plan
+    from authcore.services.access import Revocations, StoredAccess
+    from authcore.services.sessions import SessionSettings, Transport
 
 MIN_SECRET = 32  # characters
 DEV_BASE_URL = "http://127.0.0.1:8000"
@@ -54,6 +58,7 @@ class Declaration:
     async_drive: str
     dev_mode: bool
     backend: Mapping[str, Any]
+    guards: GuardSettings
 
     def plan(self) -> Plan:
         """Answer what the backends are made from."""
@@ -61,11 +66,25 @@ class Declaration:
 
         return Plan(**self.backend)
 
-    def runtime(self, ports: Ports, listeners: Listeners, wake: Callable[[], None]) -> Runtime:
-        """Bind the settings to ports."""
+    @property
+    def sessions(self) -> SessionSettings:
+        """Answer how sessions live and travel."""
+        found: SessionSettings = next(f.settings for f in self.features if isinstance(f, Sessions))
+        return found
+
+    def runtime(
+        self,
+        ports: Ports,
+        listeners: Listeners,
+        wake: Callable[[], None],
+        stored: Mapping[Transport, StoredAccess],
+        revoked: Revocations,
+        auth: object,
+    ) -> Runtime:
+        """Bind the settings to ports; factories of the application are handed `auth`."""
         values = [value for f in self.features for value in (f.settings, *f.shares) if value is not None]
-        settings = {type(value): value for value in values}
-        return Runtime(self.app, ports, self.features, settings, listeners, wake)
+        settings = {type(value): value for value in (*values, Guards(self.guards, auth))}
+        return Runtime(self.app, ports, self.features, settings, listeners, wake, stored, revoked)
 
 
 def configure(**given: Any) -> Declaration:
@@ -95,8 +114,12 @@ def configure(**given: Any) -> Declaration:
         tenant=_hook("tenant", given["tenant"]),
         user=shape_of(given["user"]),
         sign_up=_sign_up(given["sign_up"]),
+        sign_in_page=_sign_in_page(given["sign_in_page"]),
     )
     features = _features(given["features"])
+    drive = _choice("async_drive", given["async_drive"], ("threads", "asyncio"))
+    sessions = next(feature.settings for feature in features if isinstance(feature, Sessions))
+    strategies.check_drive((sessions.cookie, sessions.bearer), drive)
     if given["sms"] is None and not dev:
         _refuse_sms(features)
     return Declaration(
@@ -105,10 +128,26 @@ def configure(**given: Any) -> Declaration:
         mailer=_mailer(given["mailer"], dev),
         sms=_sms(given["sms"], dev),
         outbox=_choice("outbox", given["outbox"], ("thread", "external")),
-        async_drive=_choice("async_drive", given["async_drive"], ("threads", "asyncio")),
+        async_drive=drive,
         dev_mode=dev,
         backend=_backend(given, dev),
+        guards=_guards(given, sessions.transport),
     )
+
+
+def _guards(given: Mapping[str, Any], offered: Transport) -> GuardSettings:
+    return named_guards.settled(
+        given["guards"], given["default_guard"], given["providers"], given["default_provider"], offered
+    )
+
+
+def _sign_in_page(given: Any) -> str | None:
+    # R8: whoever is sent there must end on the own site.
+    if given is not None and not is_own_path(given):
+        raise ConfigurationError(
+            f"Auth(sign_in_page={given!r}): write a path of the own site, such as '/sign-in', without its host."
+        )
+    return None if given is None else str(given)
 
 
 def _backend(given: Mapping[str, Any], dev: bool) -> dict[str, Any]:
@@ -118,6 +157,7 @@ def _backend(given: Mapping[str, Any], dev: bool) -> dict[str, Any]:
         "database": _database(given["database"], dev, given["async_drive"]),
         "key_value": _key_value(given["key_value"]),
         "limiter": _port("limiter", given["limiter"], ("hit", "clear")),
+        "stream": _stream(given["stream"]),
         "hashing": _hashing(given["hashing"], given["pepper"], dev),
         "clock": _port("clock", given["clock"], ("now",)) or SystemClock(),
         "random": _port("random", given["random"], ("bytes",)) or SystemRandom(),
@@ -160,6 +200,14 @@ def _key_value(given: Any) -> Any:
         return _choice("key_value", given, ("sql", "memory"))
     if given is None or _port("key_value", given, _KEY_VALUE) is None:
         raise ConfigurationError("Auth(key_value=…) is 'sql', 'memory', or an object with the methods of KeyValue.")
+    return given
+
+
+def _stream(given: Any) -> Any:
+    if isinstance(given, str):
+        return _choice("stream", given, ("auto", "off"))
+    if given is None or _port("stream", given, ("open", "ring")) is None:
+        raise ConfigurationError("Auth(stream=…) is 'auto', 'off', or a RedisStream of authcore.backends.streams.")
     return given
 
 

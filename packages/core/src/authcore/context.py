@@ -14,11 +14,12 @@ from authcore.values import Value
 
 if TYPE_CHECKING:
     from authcore.feature import Feature
+    from authcore.services.access import Revocations, StoredAccess
     from authcore.services.accounts import User, UserShape
     from authcore.services.events import Listeners
     from authcore.services.keys import KeyRing
     from authcore.services.limits import Limits
-    from authcore.services.sessions import Session
+    from authcore.services.sessions import Session, Transport
 
 S = TypeVar("S")
 
@@ -38,6 +39,11 @@ class Tenant(Value, frozen=True):
     base_url: str | None = None
     origins: tuple[str, ...] = ()
     brand: Mapping[str, str] | None = None
+
+
+def is_tenant_id(given: object) -> bool:
+    """Tell whether a value may be a tenant's id: text of 1 to `MAX_TENANT` printable characters."""
+    return isinstance(given, str) and 0 < len(given) <= MAX_TENANT and given.isprintable()
 
 
 class Brand(Value, frozen=True):
@@ -89,6 +95,7 @@ class AppSettings(Value, frozen=True):
     tenant: Callable[[Request], Any] | None
     user: UserShape
     sign_up: Any  # "open", "closed" or a hook that is asked about each Candidate
+    sign_in_page: str | None  # a path of the own site
 
 
 class Runtime(Value, frozen=True):
@@ -100,6 +107,8 @@ class Runtime(Value, frozen=True):
     settings: Mapping[type, Any]
     listeners: Listeners
     wake_sender: Callable[[], None]
+    stored: Mapping[Transport, StoredAccess]
+    revoked: Revocations
 
 
 @dataclass(slots=True)
@@ -111,6 +120,11 @@ class Context:
     request: Request | None = None
     params: Mapping[str, str] = field(default_factory=dict)
     who: Authenticated | None = None
+
+    @property
+    def memory(self) -> dict[str, Any]:
+        """Answer what calls that are made for one request tell one another."""
+        return {} if self.request is None else self.request.memory
 
     @property
     def app(self) -> AppSettings:

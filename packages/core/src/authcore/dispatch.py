@@ -7,13 +7,23 @@ from typing import Any
 import msgspec
 
 from authcore import reports
-from authcore.context import DEFAULT_TENANT, MAX_TENANT, Authenticated, Context, Runtime, Tenant
+from authcore.context import DEFAULT_TENANT, MAX_TENANT, Authenticated, Context, Runtime, Tenant, is_tenant_id
 from authcore.decode import decode
-from authcore.errors import AuthError, ConfigurationError, OriginNotAllowed, Unavailable
+from authcore.errors import (
+    AuthError,
+    ConfigurationError,
+    Headers,
+    NotAuthenticated,
+    OriginNotAllowed,
+    Overloaded,
+    Unavailable,
+)
 from authcore.http import Request, Result
 from authcore.route import Answer, Empty, Requirement, Route, Router, allowed
-from authcore.services import guard, limits, origin
+from authcore.services import guard, limits, named_guards, origin, own_paths
 from authcore.services.limits import Hit
+from authcore.services.named_guards import Named
+from authcore.stores import CredentialError
 
 COMMON = (
     ("Content-Type", "application/json"),
@@ -54,6 +64,8 @@ async def _handle(ctx: Context, route: Route, request: Request) -> Answer:
         await limits.count(ctx, Hit(route.limit))
     if route.needs is not None:
         ctx.who = guard.enforce(ctx, await guard.authenticate(ctx), route.needs)
+        if not route.scoped:
+            guard.enforce_whole(ctx.who)
     return await route.handler(ctx, body)
 
 
@@ -64,7 +76,7 @@ async def tenant_of(runtime: Runtime, request: Request | None) -> Tenant:
     tenant = await runtime.ports.hooks.call(runtime.app.tenant, request)
     if not isinstance(tenant, Tenant):
         raise ConfigurationError("Auth(tenant=…) must answer a Tenant for every request.")
-    if not (0 < len(tenant.id) <= MAX_TENANT and tenant.id.isprintable()):
+    if not is_tenant_id(tenant.id):
         raise ConfigurationError(
             f"Auth(tenant=…) must answer an id of 1 to {MAX_TENANT} printable characters; "
             "for a request that is nobody's, raise authcore.errors.NotFound()."
@@ -72,55 +84,71 @@ async def tenant_of(runtime: Runtime, request: Request | None) -> Tenant:
     return tenant
 
 
-async def authenticate(runtime: Runtime, request: Request) -> Authenticated | None:
-    """Answer who sends the application's own request, or None."""
+async def authenticate(runtime: Runtime, request: Request, named: Named) -> Authenticated | None:
+    """Answer who sends the application's own request by a guard, or None."""
     ctx = Context(runtime, await tenant_of(runtime, request), request)
-    return None if is_foreign(ctx) else await guard.authenticate(ctx)
+    return None if is_foreign(ctx, named) else await named_guards.authenticate(ctx, named)
 
 
-async def authorize(runtime: Runtime, request: Request, needs: Requirement) -> Authenticated:
-    """Answer who sends the application's own request, if that is enough; raise the AuthError that says what is
-    missing.
-    """
-    ctx = Context(runtime, await tenant_of(runtime, request), request)
-    return judge(ctx, await guard.authenticate(ctx), needs)
-
-
-def judge(ctx: Context, who: Authenticated | None, needs: Requirement) -> Authenticated:
-    """Decide over one look-up: several guards of one request share it."""
-    check_unsafe(ctx, needs)
-    return guard.enforce(ctx, who, needs)
-
-
-def check_unsafe(ctx: Context, needs: Requirement) -> None:
-    """Check the origin of the application's own unsafe request, unless the requirement opts out (rule R5)."""
+def judge(ctx: Context, who: Authenticated | None, needs: Requirement, named: Named) -> Authenticated | None:
+    """Decide over one look-up, which several guards of one request share; None lets nobody in, where that is asked."""
     if needs.csrf:
-        check_own(ctx, mints=False)
+        check_own(ctx, mints=_unasked(named))
+    if who is None and needs.optional:
+        return None
+    try:
+        return guard.enforce(ctx, who, needs, bearer="bearer" in named.via)
+    except NotAuthenticated as error:
+        if who is None and needs.redirect is None:
+            error.location = _sign_in_page(ctx)
+        raise
+
+
+def _unasked(named: Named) -> bool:
+    # What a driver of the application's own reads may be a cookie, which is none of authcore's names (rule R5).
+    return named.driver is not None and named.ambient
+
+
+def _sign_in_page(ctx: Context) -> str | None:
+    page, request = ctx.app.sign_in_page, ctx.request
+    if page is None or request is None or not guard.asks_for_page(request, page):
+        return None
+    return own_paths.with_next(page, request.path)
 
 
 def check_own(ctx: Context, *, mints: bool) -> None:
-    """Raise OriginNotAllowed if another site may have made the application's own unsafe request."""
+    """Raise OriginNotAllowed if another site may have made the application's own unsafe request (rule R5)."""
     request = ctx.request
     if request is not None and request.method not in ("GET", "HEAD", "OPTIONS"):
         origin.check_origin(ctx.app, ctx.tenant, request, mints=mints)
 
 
-def is_foreign(ctx: Context) -> bool:
+def is_foreign(ctx: Context, named: Named) -> bool:
     """Tell whether another site may have made the request, whose sender the optional look-up then keeps back (R5)."""
     try:
-        check_own(ctx, mints=False)
+        check_own(ctx, mints=_unasked(named))
     except OriginNotAllowed:
         return True
     return False
 
 
 def failure(error: AuthError) -> Result:
-    """Answer an error as every framework sends it; why a store is not available is for the log alone."""
+    """Answer an error as every framework sends it; what is the operator's to mend is for the log alone."""
     if isinstance(error, Unavailable):
         reports.unavailable(error)
+    elif error.status >= 500 and not isinstance(error, Overloaded):
+        reports.fault(error)
+    body = _encoder.encode(_told(error))
     if error.location is not None:
-        return Result(303, _encoder.encode(error.to_json()), headers=(*COMMON, ("Location", error.location)))
-    return Result(error.status, _encoder.encode(error.to_json()), headers=(*COMMON, *error.headers))
+        return Result(303, body, headers=(*COMMON, ("Location", error.location)))
+    return Result(error.status, body, headers=(*COMMON, *error.headers))
+
+
+def _told(error: AuthError) -> dict[str, Any]:
+    # How the application is configured is no stranger's business.
+    if isinstance(error, CredentialError) and error.status >= 500:
+        return {"error": {"code": error.code, "message": AuthError.message}}
+    return error.to_json()
 
 
 def encode(answer: Answer) -> Result:
@@ -129,7 +157,12 @@ def encode(answer: Answer) -> Result:
         return Result(answer.status, answer.html.encode(), answer.cookies, (_HTML, *_BARE, *answer.headers))
     if answer.value is None:
         return Result(answer.status, b"", answer.cookies, (*_BARE, *answer.headers))
-    return Result(answer.status, _encoder.encode(answer.value), answer.cookies, (*COMMON, *answer.headers))
+    common = COMMON if answer.cache is None else _kept(answer.cache)
+    return Result(answer.status, _encoder.encode(answer.value), answer.cookies, (*common, *answer.headers))
+
+
+def _kept(seconds: int) -> Headers:
+    return (COMMON[0], ("Cache-Control", f"public, max-age={seconds}"), *COMMON[2:])
 
 
 def _bodiless(result: Result, request: Request) -> Result:

@@ -11,7 +11,7 @@ import inspect
 import threading
 from collections.abc import Awaitable, Callable, Coroutine, Generator, Iterator
 from contextlib import suppress
-from typing import Any, TypeVar
+from typing import Any, TypeVar, cast
 
 from authcore.values import Value
 
@@ -216,6 +216,36 @@ def _guarded(coro: Coroutine[Any, Any, Any], step: Callable[[], Any]) -> Callabl
         raise _suspended(coro)
 
     return stepped
+
+
+async def to_thread(function: Callable[[], R]) -> R:
+    """Run a function in a worker thread of the running loop: the hop of who has no pool of his own."""
+    import asyncio  # as late as this: a blocking application loads no event loop
+
+    return await asyncio.to_thread(function)
+
+
+class Offloaded:
+    """A port whose every call is one hop to a worker thread: a blocking one, among others that are awaited."""
+
+    def __init__(self, port: Any, hop: Hop) -> None:
+        self._port = port
+        self._hop = hop
+
+    def __getattr__(self, name: str) -> Any:
+        found = getattr(self._port, name)
+        if not inspect.iscoroutinefunction(found):
+            return found
+
+        async def hopping(*args: Any, **kwargs: Any) -> Any:
+            return await self._hop(lambda: run_blocking(found(*args, **kwargs)))
+
+        return hopping
+
+
+def offloaded(port: R) -> R:
+    """Answer a port of which no call blocks an event loop: the port itself, if it says that it does not block."""
+    return cast(R, Offloaded(port, to_thread)) if getattr(port, "blocks", False) else port
 
 
 async def _await(awaitable: Awaitable[R]) -> R:

@@ -13,6 +13,7 @@ AuthError                                  status  code
 ├── Forbidden                              403     forbidden
 │   ├── OriginNotAllowed                   403     origin_not_allowed
 │   ├── AccountRequired                    403     account_required
+│   ├── InsufficientScope                  403     insufficient_scope
 │   ├── EmailNotVerified                   403     email_not_verified
 │   ├── HostNotAllowed                     403     host_not_allowed
 │   ├── PasswordDisabled                   403     password_disabled
@@ -169,6 +170,13 @@ class AccountRequired(Forbidden):
 
     code = "account_required"
     message = "This needs an account: sign up or sign in."
+
+
+class InsufficientScope(Forbidden):
+    """The session was given less than the action asks for (RFC 6750 section 3.1)."""
+
+    code = "insufficient_scope"
+    message = "This session may not do that."
 
 
 class EmailNotVerified(Forbidden):

@@ -133,6 +133,9 @@ class SignInStep:
         """Make what spares the step next time, after the session was made; None where the step has no such thing."""
         return None
 
+    async def give_back(self, ctx: Context, state: SignInState) -> None:
+        """Make good again what `spare` spent: the sign-in was right, and no session could be made."""
+
 
 class Reauthentication(Value, frozen=True):
     """A way to prove again who is signed in, by one secret: `field` names it in the body of `/reauthenticate`."""

@@ -3,9 +3,12 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping
-from dataclasses import dataclass, field
 from types import MappingProxyType
-from typing import Literal
+from typing import Any, ClassVar, Literal
+
+import msgspec
+
+from authcore.values import Value
 
 BODY_CAP = 64 * 1024  # bytes
 
@@ -13,21 +16,23 @@ BodyFault = Literal["broken", "too_large"]
 _NO_HEADERS: Mapping[str, str] = MappingProxyType({})
 
 
-@dataclass(frozen=True, slots=True)
-class Request:
+class Request(Value, frozen=True):
     """One HTTP request below the mount prefix.
 
     `path` is decoded and begins with "/" ("" is the bare prefix). `headers` has lower-case names, each once.
     `peer` is the address of the socket's other end, "unix" for a Unix socket, None if unknown.
     An adapter that could not read the whole body says so in `fault` and leaves `body` empty.
+    `memory` is what calls that are made for the request tell one another.
     """
 
+    hidden: ClassVar = frozenset({"body", "headers", "memory"})
     method: str
     path: str
-    body: bytes = field(default=b"", repr=False)
-    headers: Mapping[str, str] = field(default_factory=lambda: _NO_HEADERS, repr=False)
+    body: bytes = b""
+    headers: Mapping[str, str] = _NO_HEADERS
     peer: str | None = None
     fault: BodyFault | None = None
+    memory: dict[str, Any] = msgspec.field(default_factory=dict)
 
     @property
     def wants_page(self) -> bool:
@@ -51,12 +56,12 @@ def join_headers(pairs: Iterable[tuple[str, str]]) -> dict[str, str]:
     return joined
 
 
-@dataclass(frozen=True, slots=True)
-class Cookie:
+class Cookie(Value, frozen=True):
     """A cookie to set; `max_age` 0 clears it with the very attributes it was set with."""
 
+    hidden: ClassVar = frozenset({"value"})
     name: str
-    value: str = field(repr=False)
+    value: str
     max_age: int | None = None  # seconds; None lasts as long as the browser runs
     path: str = "/"
     domain: str | None = None
@@ -75,12 +80,12 @@ class Cookie:
         return "; ".join([*parts, "HttpOnly", f"SameSite={self.same_site}"])
 
 
-@dataclass(frozen=True, slots=True)
-class Result:
+class Result(Value, frozen=True):
     """The whole answer: status, body bytes, cookies and all other headers."""
 
+    hidden: ClassVar = frozenset({"body"})
     status: int
-    body: bytes = field(default=b"", repr=False)
+    body: bytes = b""
     cookies: tuple[Cookie, ...] = ()
     headers: tuple[tuple[str, str], ...] = ()
 

@@ -17,6 +17,7 @@ from authcore.errors import (
     BodyTooLarge,
     EmailNotVerified,
     HostNotAllowed,
+    InsufficientScope,
     InsufficientUserAuthentication,
     InvalidBody,
     InvalidFields,
@@ -39,7 +40,7 @@ if TYPE_CHECKING:
 
 _PARAMETER = re.compile(r"\{([a-z_]+)\}")
 _REF = "#/components/schemas/Authcore{name}"
-COOKIE_SCHEME, BEARER_SCHEME = "authcoreCookie", "authcoreBearer"
+COOKIE_SCHEME, BEARER_SCHEME, HEADER_SCHEME = "authcoreCookie", "authcoreBearer", "authcoreHeader"
 
 
 class FieldFailure(msgspec.Struct, frozen=True):
@@ -72,22 +73,28 @@ def document(auth: Auth) -> dict[str, Any]:
 def document_of(app: AppSettings, features: Sequence[Feature]) -> dict[str, Any]:
     """Answer the document of the rooms that are enabled."""
     routes = routes_of(app, features)
+    schemes = _schemes(app, features)
     paths: dict[str, Any] = {}
     for route in routes:
-        paths.setdefault(app.prefix + route.path, {})[route.method.lower()] = _operation(app, route)
+        paths.setdefault(app.prefix + route.path, {})[route.method.lower()] = _operation(app, route, schemes)
     return {
         "openapi": "3.1.0",
         "info": {"title": f"{app.product}: authentication", "version": "1"},
         "paths": paths,
-        "components": {"schemas": _schemas(routes, app.user), "securitySchemes": _schemes(app)},
+        "components": {"schemas": _schemas(routes, app.user), "securitySchemes": schemes},
     }
 
 
-def _schemes(app: AppSettings) -> dict[str, Any]:
+def _schemes(app: AppSettings, features: Sequence[Feature]) -> dict[str, Any]:
     from authcore.services.cookies import cookie_name
+    from authcore.services.sessions import SessionSettings
 
     cookie = {"type": "apiKey", "in": "cookie", "name": cookie_name(app, "session")}
-    return {COOKIE_SCHEME: cookie, BEARER_SCHEME: {"type": "http", "scheme": "bearer"}}
+    found: dict[str, Any] = {COOKIE_SCHEME: cookie, BEARER_SCHEME: {"type": "http", "scheme": "bearer"}}
+    headers = (each.settings.header for each in features if isinstance(each.settings, SessionSettings))
+    if header := next(headers, None):
+        found[HEADER_SCHEME] = {"type": "apiKey", "in": "header", "name": header}
+    return found
 
 
 def _schemas(routes: Iterable[Route], shape: UserShape) -> dict[str, Any]:
@@ -105,7 +112,7 @@ def _schemas(routes: Iterable[Route], shape: UserShape) -> dict[str, Any]:
     return {f"Authcore{name}": schema for name, schema in components.items()}
 
 
-def _operation(app: AppSettings, route: Route) -> dict[str, Any]:
+def _operation(app: AppSettings, route: Route, schemes: Iterable[str]) -> dict[str, Any]:
     operation: dict[str, Any] = {
         "summary": route.summary,
         "operationId": _operation_id(route),
@@ -117,7 +124,7 @@ def _operation(app: AppSettings, route: Route) -> dict[str, Any]:
     if route.body is not Empty:
         operation["requestBody"] = {"required": _required(route.body), "content": _json(route.body)}
     if route.needs is not None:
-        operation["security"] = [{COOKIE_SCHEME: []}, {BEARER_SCHEME: []}]
+        operation["security"] = [{name: []} for name in schemes]
     return operation
 
 
@@ -156,6 +163,8 @@ def _failures(app: AppSettings, route: Route) -> dict[int, set[str]]:
         raised.append(RateLimited)
     if route.needs is not None:
         raised += _refusals(route.needs)
+        if not route.scoped:
+            raised.append(InsufficientScope)
     found: dict[int, set[str]] = {}
     for error in raised:
         found.setdefault(error.status, set()).add(error.code)

@@ -7,7 +7,6 @@ blocking ports ends in one step. A flow never knows which side it has.
 from __future__ import annotations
 
 from collections.abc import Awaitable, Callable, Mapping, Sequence
-from dataclasses import dataclass, field
 from datetime import datetime
 from typing import Any, ClassVar, Concatenate, ParamSpec, Protocol, TypeVar
 
@@ -20,6 +19,9 @@ R = TypeVar("R")
 
 Store = Callable[Concatenate[Connection, P], R]
 """A plain function over a connection: what happens inside a transaction cannot await, and may be run again."""
+
+REVOKED = "authcore.revoked"
+"""Where a store function leaves, in `Connection.info`, what its transaction ends; see `Database.watch`."""
 
 F = TypeVar("F", bound=Callable[..., Any])
 
@@ -39,6 +41,10 @@ class Database(Protocol):
 
     async def write(self, store: Store[P, R], /, *args: P.args, **kwargs: P.kwargs) -> R:
         """Run `store` in one transaction, again on a serialization failure (at most 3 times); raise Unavailable."""
+        ...
+
+    def watch(self, told: Callable[[Sequence[Any]], Awaitable[None]]) -> None:
+        """Hand what a transaction left under REVOKED to `told`, once it is committed, before `write` answers."""
         ...
 
     def after_commit(self, callback: Callable[[], None]) -> None:
@@ -163,17 +169,16 @@ class PasswordMismatch(Exception):
     """The password is not the digest's, or the digest is not readable."""
 
 
-@dataclass(frozen=True, slots=True)
-class Inline:
+class Inline(Value, frozen=True):
     """A picture inside a mail, which its HTML names as `cid:<cid>`."""
 
+    hidden: ClassVar = frozenset({"data"})
     cid: str
     content_type: str  # such as "image/png"
-    data: bytes = field(repr=False)
+    data: bytes
 
 
-@dataclass(frozen=True, slots=True)
-class Mail:
+class Mail(Value, frozen=True):
     """One mail, typed: what a mailer, a callable or a test sees (S74, S77, S89, S92).
 
     `kind` is the closed name of what it is for, `event` its name among S89's ("recovery.magic_link"), or None;
@@ -181,24 +186,25 @@ class Mail:
     templates got, `metadata` what the room adds for a mailer. `username` is the display name of whom it is for.
     """
 
+    hidden: ClassVar = frozenset({"code", "data", "html", "preview", "text", "token", "url"})
     kind: str
     to: str
     sender: str
     subject: str
-    text: str = field(repr=False)
-    html: str = field(repr=False)
+    text: str
+    html: str
     key: str
     template: str
-    preview: str = field(default="", repr=False)  # it repeats the code
-    code: str | None = field(default=None, repr=False)
-    url: str | None = field(default=None, repr=False)
-    token: str | None = field(default=None, repr=False)
+    preview: str = ""  # it repeats the code
+    code: str | None = None
+    url: str | None = None
+    token: str | None = None
     expires_at: datetime | None = None
-    metadata: Mapping[str, Any] = field(default_factory=dict)
+    metadata: Mapping[str, Any] = {}
     event: str | None = None
     locale: str = "en"
     username: str | None = None
-    data: Mapping[str, Any] = field(default_factory=dict, repr=False)
+    data: Mapping[str, Any] = {}
     inline: tuple[Inline, ...] = ()
 
 
@@ -210,21 +216,21 @@ class Mailer(Protocol):
         ...
 
 
-@dataclass(frozen=True, slots=True)
-class Sms:
+class Sms(Value, frozen=True):
     """One text message, typed (S90): `text` is what to send, `key` the idempotency key, the same at every try."""
 
+    hidden: ClassVar = frozenset({"code", "text"})
     kind: str
     to: str
-    text: str = field(repr=False)
+    text: str
     key: str
-    code: str | None = field(default=None, repr=False)
+    code: str | None = None
     ttl: float = 0.0  # seconds for which the code is valid, counted from this try
     expires_at: datetime | None = None
     event: str | None = None
     user_id: str | None = None
     locale: str = "en"
-    metadata: Mapping[str, Any] = field(default_factory=dict)
+    metadata: Mapping[str, Any] = {}
 
 
 class SmsSender(Protocol):
@@ -278,8 +284,7 @@ class Hooks(Protocol):
         ...
 
 
-@dataclass(frozen=True, slots=True)
-class Ports:
+class Ports(Value, frozen=True):
     """The ports of one drive, bound together."""
 
     db: Database

@@ -45,6 +45,13 @@ def unavailable(error: Unavailable) -> None:
         _log.error("A request got 503 %s. %s", error.code, told)
 
 
+def fault(error: AuthError) -> None:
+    """Log why a request got 500 or more, once a minute for each reason."""
+    told = one_line(str(error))
+    if is_due(told):
+        _log.error("A request got %d %s. %s", error.status, error.code, told)
+
+
 def is_due(told: str) -> bool:
     """Tell whether a line was not written in the last minute, and note that it is."""
     now = time.monotonic()

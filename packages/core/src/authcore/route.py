@@ -39,7 +39,8 @@ class Requirement(Value, frozen=True):
     `fresh` is the greatest age of the authentication; `default_fresh` takes the application's setting instead.
     `anonymous` lets users without an account in. `csrf` False leaves out the origin check of an unsafe request.
     `redirect` is a path of the own site: a browser that asks for a page is sent there instead of being refused
-    (S79, S113).
+    (S79, S113). `scopes` are all needed. `guards` are named guards, the first that knows the sender decides; none named
+    is the one that let the request in before, else the default one. `optional` lets nobody in, too.
     """
 
     verified: bool = False
@@ -49,6 +50,9 @@ class Requirement(Value, frozen=True):
     anonymous: bool = False
     csrf: bool = True
     redirect: str | None = None
+    scopes: tuple[str, ...] = ()
+    guards: tuple[str, ...] = ()
+    optional: bool = False
 
 
 def check_parentheses(given: Sequence[object], write: str) -> None:
@@ -64,13 +68,17 @@ FRESH = Requirement(default_fresh=True)
 
 
 class Answer(Value, frozen=True):
-    """What a handler answers: a status, a struct that becomes the body, and cookies; `html` is a page instead."""
+    """What a handler answers: a status, a struct that becomes the body, and cookies; `html` is a page instead.
+
+    `cache` is for how many seconds anybody may keep it; None is for what nobody may (rule R9).
+    """
 
     status: int
     value: msgspec.Struct | Mapping[str, Any] | None
     cookies: tuple[Cookie, ...] = ()
     headers: tuple[tuple[str, str], ...] = ()
     html: str | None = None
+    cache: int | None = None
 
 
 Handler = Callable[["Context", Any], Awaitable[Answer]]
@@ -83,7 +91,8 @@ class Route(Value, frozen=True, kw_only=True):
     `needs` None is open to everyone. `mints` says that an answer may set a session cookie (rule R5).
     `limit` names a bucket counted for the client's address before the handler runs. `user_fields` lets the body take
     the editable fields of the application's users, `identifiers` what names a user beside its address; a `fallback`
-    gives way to another room's route of its path.
+    gives way to another room's route of its path. `scoped` lets in sessions that were given scopes, which are refused
+    elsewhere: what rooms do to an account stands in no scope.
     """
 
     method: str
@@ -98,6 +107,7 @@ class Route(Value, frozen=True, kw_only=True):
     user_fields: bool = False
     identifiers: bool = False
     fallback: bool = False
+    scoped: bool = False
     raises: tuple[type[AuthError], ...] = ()
     tag: str = ""
 

@@ -34,7 +34,9 @@ def test_an_application_that_served_before_the_fork_serves_after_it(shared_url: 
     assert [seen["statuses"] for seen in served] == [[202, 202]] * 4
     assert all(seen["sender"] for seen in served)
     assert [child["threads"] for child in report["children"]] == [1, 1]
-    assert sorted(letters.read_text().split()) == sorted(
+    # What another test left in the outbox goes out too.
+    sent = [letter for letter in letters.read_text().split() if letter.endswith(("@blocking.example", "@loop.example"))]
+    assert sorted(sent) == sorted(
         f"{name}@{where}.example"
         for name in ("parent", "child-0", "child-1", "again")
         for where in ("blocking", "loop")

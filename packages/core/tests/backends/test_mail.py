@@ -12,7 +12,6 @@ import ssl
 import stat
 import threading
 from collections.abc import Callable, Iterator
-from dataclasses import replace
 from email import message_from_bytes
 from email.policy import SMTP
 from pathlib import Path
@@ -20,6 +19,7 @@ from typing import Any
 
 import pytest
 from aiosmtplib import SMTPException
+from msgspec.structs import replace
 
 from authcore.backends.mail import CallableMailer, ConsoleMailer, FileMailer, MemoryMailer, SmtpMailer
 from authcore.backends.mail_asyncio import AsyncSmtpMailer

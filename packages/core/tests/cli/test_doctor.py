@@ -9,7 +9,7 @@ from typing import Any
 import pytest
 from click.testing import Result
 
-from authcore import Auth, Password
+from authcore import Auth, Password, Sessions
 
 Mounted = Callable[..., Result]
 PRODUCTION = {
@@ -53,9 +53,10 @@ def test_nothing_to_say_is_status_0(production: Make, mounted: Mounted) -> None:
         ({"cookie_domain": "example.com"}, "cookie_domain='example.com'"),
         ({"trusted_proxies": ["0.0.0.0/0"]}, "trusted_proxies holds '0.0.0.0/0'"),
         ({"features": [Password(min_length=8)]}, "min_length"),
+        ({"features": [Password(), Sessions(bearer="memory")]}, "Sessions(bearer='memory')"),
         ({"features": [Password(require_code=False)]}, "account_exists"),
     ],
-    ids=["limits", "loosened", "key_value", "cookie_domain", "trusted_proxies", "min_length", "require_code"],
+    ids=["limits", "loosened", "key_value", "cookie_domain", "trusted_proxies", "min_length", "memory", "require_code"],
 )
 def test_each_weakness_is_a_sentence(production: Make, mounted: Mounted, settings: dict[str, Any], said: str) -> None:
     """A setting that holds but weakens something is one line, and status 1."""

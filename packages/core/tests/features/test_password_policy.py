@@ -353,7 +353,7 @@ def served(ranges: Ranges, base_url: str = "https://ranges.example/v1/") -> tupl
     ctx = context(breached=BreachService(base_url))
     heard: list[events.Event] = []
     ctx.runtime.listeners.add(events.BreachCheckFailed, heard.append)
-    ports = replace(ctx.runtime.ports, http=ranges)
+    ports = msgspec.structs.replace(ctx.runtime.ports, http=ranges)
     return Context(msgspec.structs.replace(ctx.runtime, ports=ports)), heard
 
 

@@ -10,7 +10,7 @@ from contextlib import contextmanager, suppress
 from dataclasses import dataclass, field
 from datetime import UTC, datetime, timedelta
 from multiprocessing.connection import Connection
-from typing import Any
+from typing import Any, Literal
 
 import sqlalchemy as sa
 from naive import NAIVE
@@ -41,13 +41,19 @@ Answered = tuple[int, Any]
 
 @dataclass(frozen=True)
 class Setting:
-    """What every process declares alike: the rooms of a cast, the grace of refreshes, and which store is naive."""
+    """What every process declares alike: the rooms of a cast, the grace of refreshes, and which store is naive.
+
+    `limit` is how many sessions a user may have, and `on_limit` what happens there; `rotation` is of refresh tokens.
+    """
 
     database: str
     grace: timedelta
     threads: int
     naive: str | None = None
     cast: str = "refreshing"
+    limit: int | None = None
+    on_limit: Literal["reject", "evict_oldest"] = "reject"
+    rotation: Literal["sliding", "always", "none"] = "sliding"
 
 
 @dataclass(frozen=True)
@@ -74,7 +80,9 @@ class Clock:
 
 def rooms(setting: Setting) -> list[Any]:
     """Answer the rooms of a cast."""
-    sessions = Sessions(grace=setting.grace)
+    sessions = Sessions(
+        grace=setting.grace, rotation=setting.rotation, max_sessions=setting.limit, on_limit=setting.on_limit
+    )
     if setting.cast == "refreshing":
         return [Password(require_code=False), sessions]
     if setting.cast == "open":

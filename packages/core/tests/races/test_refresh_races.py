@@ -73,6 +73,24 @@ def test_without_grace_one_caller_wins_and_the_family_dies(postgresql: str) -> N
     auth.dispose()
 
 
+def test_a_token_that_stays_is_every_callers(postgresql: str) -> None:
+    """S41: under "none" all callers keep the one refresh token, each with an access token of its own."""
+    setting = Setting(postgresql, FORGIVING, CALLERS // PROCESSES, rotation="none")
+    auth = declare(setting)
+    auth.create_tables()
+
+    with contenders(setting) as present:
+        for number in range(min(ROUNDS, 10)):
+            session_id, token = family(auth, number)
+            answers = present(refreshing(token))
+
+            assert [status for status, _ in answers] == [200] * CALLERS
+            assert {body["refresh_token"] for _, body in answers} == {token}
+            assert len({body["access_token"] for _, body in answers}) == CALLERS
+            assert counted(postgresql, live(session_id), thefts(session_id)) == [1, 0]
+    auth.dispose()
+
+
 def test_the_harness_catches_a_naive_store(postgresql: str) -> None:
     """A store that reads first and writes after gives several callers successors of their own: the races see it."""
     setting = Setting(postgresql, STRICT, CALLERS // PROCESSES, naive="rotate")

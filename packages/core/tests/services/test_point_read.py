@@ -13,7 +13,7 @@ import sqlalchemy as sa
 from sqlalchemy.engine import Connection, Engine
 from sqlalchemy.exc import OperationalError
 
-from authcore.services.point_read import PointRead
+from authcore.services.point_read import PointRead, PointWrite, write_together
 from authcore.tables import Digest, Json, Key, UtcDateTime
 
 NOON = datetime(2030, 1, 1, 12, 0, 0, 1, tzinfo=UTC)
@@ -129,3 +129,55 @@ def test_a_read_leaves_no_snapshot_open(engine: Engine, path: Path) -> None:
 
             assert other.execute("PRAGMA wal_checkpoint(TRUNCATE)").fetchone() == (0, 0, 0)
     other.close()
+
+
+# --- writes ---
+
+ADD = PointWrite(sa.insert(things))
+CLEAR = PointWrite(
+    sa.update(things).where(things.c.id == sa.bindparam("id_")).values(gone=None, count=sa.bindparam("count_"))
+)
+BEA = {**ADA, "id": "bea", "digest": b"\x01" * 32, "gone": NOON}
+
+
+@pytest.fixture(params=["sqlite", "heard", "postgresql"])
+def writing(request: pytest.FixtureRequest, engine: Engine, monkeypatch: pytest.MonkeyPatch) -> Iterator[Engine]:
+    """An engine of each way: the short one, one to which somebody listens, and a server."""
+    if request.param != "postgresql":
+        monkeypatch.setattr(engine, "_has_events", request.param == "heard")
+        yield engine
+        return
+    url = request.getfixturevalue("postgres_url")
+    made = sa.create_engine(url)
+    metadata.create_all(made)
+    yield made
+    metadata.drop_all(made)
+    made.dispose()
+
+
+def test_writes_together_are_those_one_by_one(writing: Engine) -> None:
+    """What is handed to the driver at once is what SQLAlchemy would have written."""
+    with writing.begin() as tx:
+        write_together(tx, (ADD, BEA), (CLEAR, {"id_": "bea", "count_": 7}))
+
+    with writing.connect() as tx:
+        row = tx.execute(sa.select(things).where(things.c.id == "bea")).mappings().one()
+    assert dict(row) == {**BEA, "gone": None, "count": 7}
+
+
+def test_a_write_tells_how_many_rows_it_met(writing: Engine) -> None:
+    """The count of rows decides a compare-and-swap."""
+    with writing.begin() as tx:
+        ADD.run(tx, BEA)
+        assert CLEAR.run(tx, {"id_": "bea", "count_": 1}) == 1
+        assert CLEAR.run(tx, {"id_": "nobody", "count_": 1}) == 0
+
+
+def test_what_a_driver_raises_is_raised_as_sqlalchemy_does(writing: Engine) -> None:
+    """A row that is there already is an IntegrityError, whichever way the statement went, and says no value."""
+    with writing.begin() as tx:
+        ADD.run(tx, BEA)
+
+    for act in (lambda tx: ADD.run(tx, BEA), lambda tx: write_together(tx, (ADD, {**BEA, "id": "cleo"}), (ADD, BEA))):
+        with pytest.raises(sa.exc.IntegrityError), writing.begin() as tx:
+            act(tx)

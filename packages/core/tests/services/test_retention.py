@@ -18,7 +18,10 @@ from authcore.services.passwords import attempts
 from authcore.testing.ports import FrozenClock
 
 EMAIL, PASSWORD = "ada@example.com", "three quiet herons wade"
-KINDS = {"challenges", "effects", "given_up", "events", "attempts", "sessions", "session_secrets", "kv"}
+KINDS = {
+    *("challenges", "effects", "given_up", "events", "attempts", "kv"),
+    *("sessions", "session_secrets", "session_data", "revocations", "signing_keys"),
+}
 TABLES = {
     "challenges": challenges.challenges,
     "effects": outbox.effects,

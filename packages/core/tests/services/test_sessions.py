@@ -11,7 +11,7 @@ import pytest
 import sqlalchemy as sa
 
 from authcore import Auth, ConfigurationError, Password, Sessions
-from authcore.services import accounts, admission, events, journal, sessions, tokens
+from authcore.services import accounts, admission, events, journal, lifetimes, revocations, sessions, tokens
 from authcore.services.sessions import (
     Client,
     Draft,
@@ -22,9 +22,11 @@ from authcore.services.sessions import (
     access_kind,
     derive,
 )
+from authcore.stores import MaxConcurrentReached
 from authcore.testing.ports import FrozenClock
 
 GRACE = 10  # seconds, the default
+MINUTE, DAY = 60.0, 86400.0
 
 
 @dataclass
@@ -86,7 +88,8 @@ class Node:
             return outcome
         assert isinstance(outcome, Rotated)
         held = ctx.app.keys.get(outcome.key_id, "refresh")
-        return derive(held, "refresh", outcome.nonce, token, "rt"), derive(held, "access", outcome.nonce, token, kind)
+        successor = token if outcome.stays else derive(held, "refresh", outcome.nonce, token, "rt")
+        return successor, derive(held, "access", outcome.nonce, token, kind)
 
     def follow(self, token: str, **how: str) -> tuple[str, str]:
         """Present a refresh token that must be honoured."""
@@ -103,6 +106,17 @@ class Node:
         """Tell whether a session is not revoked."""
         [row] = self.world.rows(sessions.sessions, sessions.sessions.c.id == made.issued.session.id)
         return row.revoked_at is None
+
+    def use(self, made: Draft) -> bool:
+        """Use a session now, as a guard notes it; tell whether it was live."""
+        session = made.issued.session
+        end = lifetimes.slid_end(self.settings, session.transport, session.created_at, self.clock.now())
+        return bool(self.world.write(sessions.touch, session.id, end, self.clock.now()))
+
+    def listed(self, user_id: str) -> list[str]:
+        """Answer the ids of a user's live sessions, the first made first."""
+        found = self.world.read(sessions.list_live, "default", user_id, self.clock.now(), None)
+        return [session.id for session in reversed(found)]
 
     def thefts(self) -> list[Any]:
         """Answer the events of reuse."""
@@ -254,7 +268,7 @@ def test_a_rotation_shortens_the_life_of_the_replaced_access_token(
 
 def test_no_sliding_passes_the_absolute_end(node: Callable[..., Node], clock: FrozenClock) -> None:
     """T6: a session that is refreshed all the time ends at its absolute end, access and refresh alike."""
-    one = node(cookie_ttl=timedelta(days=1), refresh_ttl=timedelta(days=2), absolute_ttl=timedelta(days=3))
+    one = node(ttl=timedelta(days=1), refresh_ttl=timedelta(days=2), absolute_ttl=timedelta(days=3))
     made = one.session(one.user())
     ends_at = clock.now() + timedelta(days=3)
     token, access = refresh_of(made), ""
@@ -352,6 +366,262 @@ def test_an_epoch_or_a_disabling_ends_every_credential(node: Callable[..., Node]
     assert not one.opens(made.issued.access)
     assert one.present(refresh_of(made)) == RotationRefused()
     assert one.world.read(sessions.list_live, "default", made.user_id, one.clock.now(), None) == []
+
+
+# --- S41: other rotations ---
+
+
+def test_under_always_every_second_presentation_is_theft(node: Callable[..., Node]) -> None:
+    """S41: "always" forgives nothing, at the very same moment too, and the access token of before dies at once."""
+    one = node(rotation="always")
+    made = one.session(one.user())
+
+    pair = one.follow(refresh_of(made))
+    before = one.opens(made.issued.access)
+    second = one.present(refresh_of(made))
+
+    assert not before
+    assert isinstance(second, RotationRefused)
+    assert second.reused
+    assert not one.opens(pair[1])
+    assert len(one.thefts()) == 1
+
+
+def test_under_none_the_refresh_token_stays(node: Callable[..., Node], clock: FrozenClock) -> None:
+    """S41: "none" answers another access token each time; the one before lives on for ten seconds alone."""
+    one = node(rotation="none")
+    made = one.session(one.user())
+    clock.advance(MINUTE)
+
+    first, second = one.follow(refresh_of(made)), one.follow(refresh_of(made))
+    opened = [one.opens(access) for access in (made.issued.access, first[1], second[1])]
+    clock.advance(GRACE)
+
+    assert first[0] == second[0] == refresh_of(made)
+    assert len({made.issued.access, first[1], second[1]}) == 3
+    assert opened == [True, True, True]
+    assert [one.opens(access) for access in (made.issued.access, first[1], second[1])] == [False, False, True]
+    assert len(one.world.rows(sessions.refresh)) == 1
+    assert one.thefts() == []
+
+
+def test_under_none_a_refresh_token_slides_up_to_the_absolute_end(
+    node: Callable[..., Node], clock: FrozenClock
+) -> None:
+    """S41: a refresh token that stays lives for refresh_ttl from its latest use, and ends with its session."""
+    days = {"ttl": timedelta(days=1), "refresh_ttl": timedelta(days=2), "absolute_ttl": timedelta(days=3)}
+    one = node(rotation="none", **days)
+    made, unused = (one.session(one.user(name)) for name in ("ada", "bob"))
+
+    for _ in range(2):
+        clock.advance(1.4 * DAY)
+        one.follow(refresh_of(made))
+    unused_refused = one.present(refresh_of(unused))
+    clock.advance(0.2 * DAY)
+
+    assert unused_refused == RotationRefused()
+    assert one.present(refresh_of(made)) == RotationRefused()
+    assert one.thefts() == []
+
+
+def test_under_none_a_token_that_was_replaced_before_is_theft(node: Callable[..., Node], clock: FrozenClock) -> None:
+    """S41, T6: a change of the setting makes no replaced token good again."""
+    made = node().session(node().user())
+    successor, _ = node().follow(refresh_of(made))
+    clock.advance(GRACE + 1)
+    one = node(rotation="none")
+
+    kept = one.follow(successor)
+    stolen = one.present(refresh_of(made))
+
+    assert kept[0] == successor
+    assert isinstance(stolen, RotationRefused)
+    assert stolen.reused
+    assert not one.live(made)
+
+
+# --- S48: lifetimes ---
+
+
+@pytest.mark.parametrize("via", ["cookie", "bearer"])
+def test_an_idle_session_is_over(node: Callable[..., Node], clock: FrozenClock, via: str) -> None:
+    """S48: at the idle timeout a session opens nothing, is in no list, and no use or refresh brings it back."""
+    one = node(idle_timeout=timedelta(minutes=10))
+    made = one.session(one.user(), via=via)
+    kind = access_kind(made.issued.transport)
+    clock.advance(10 * MINUTE - 0.000001)
+    before = one.opens(made.issued.access, kind)
+    clock.advance(0.000001)
+
+    after = one.opens(made.issued.access, kind)
+    used = one.use(made)
+
+    assert (before, after, used) == (True, False, False)
+    assert one.listed(made.user_id) == []
+    if made.issued.refresh is not None:
+        assert one.present(made.issued.refresh) == RotationRefused()
+        assert not one.live(made)
+        assert one.thefts() == []
+
+
+@pytest.mark.parametrize("via", ["cookie", "bearer"])
+def test_use_and_refreshes_keep_a_session_from_being_idle(
+    node: Callable[..., Node], clock: FrozenClock, via: str
+) -> None:
+    """S48: the idle timeout counts from the latest use or refresh."""
+    one = node(idle_timeout=timedelta(minutes=10))
+    made = one.session(one.user(), via=via)
+    token = made.issued.refresh
+    for _ in range(6):
+        clock.advance(9 * MINUTE)
+        assert one.use(made)
+        if token is not None:
+            clock.advance(9 * MINUTE)
+            token, _ = one.follow(token)
+
+    assert one.listed(made.user_id) == [made.issued.session.id]
+    clock.advance(10 * MINUTE)
+    assert one.listed(made.user_id) == []
+
+
+def test_a_replayed_token_of_an_idle_session_is_still_theft(node: Callable[..., Node], clock: FrozenClock) -> None:
+    """T6: that the session was idle excuses nobody who presents a replaced token."""
+    one = node(idle_timeout=timedelta(minutes=10))
+    made = one.session(one.user())
+    one.follow(refresh_of(made))
+    clock.advance(11 * MINUTE)
+
+    refused = one.present(refresh_of(made))
+
+    assert refused == RotationRefused(True, made.user_id, made.issued.session.id)
+    assert len(one.thefts()) == 1
+
+
+@pytest.mark.parametrize(("via", "days"), [("cookie", 7), ("bearer", 30)])
+def test_without_sliding_a_session_ends_when_it_was_said_to(
+    node: Callable[..., Node], clock: FrozenClock, via: str, days: int
+) -> None:
+    """S48: `sliding=False` ends a cookie session `ttl`, a refresh family `refresh_ttl` after its making."""
+    one = node(sliding=False)
+    made = one.session(one.user(), via=via)
+    token = made.issued.refresh
+    for _ in range(days):
+        clock.advance(DAY - 1)
+        assert one.use(made)
+        if token is not None:
+            token, _ = one.follow(token)
+    [row] = one.world.rows(sessions.sessions)
+    clock.advance(float(days))
+
+    assert row.expires_at == row.ends_at == clock.now()
+    assert not one.use(made)
+    assert one.listed(made.user_id) == []
+    assert token is None or one.present(token) == RotationRefused()
+
+
+def test_a_step_up_gives_the_session_its_whole_time_again(node: Callable[..., Node], clock: FrozenClock) -> None:
+    """S48, T7: new secrets live as long as the session that they open."""
+    one = node(idle_timeout=timedelta(minutes=10))
+    made = one.session(one.user())
+    clock.advance(9 * MINUTE)
+    fresh = sessions.secrets_for(one.world.ctx(), made.issued.session, made.issued.ends_at)
+    one.world.write(sessions.step_up, "default", fresh, clock.now())
+
+    clock.advance(9 * MINUTE)
+
+    assert one.opens(fresh.access)
+    assert fresh.session.expires_at == clock.now() + timedelta(minutes=1)
+
+
+# --- S48: how many at a time ---
+
+
+def test_one_session_too_many_is_refused_and_nothing_changes(node: Callable[..., Node]) -> None:
+    """S37, S48: at the limit nothing is stored and nothing ends; another user has sessions of its own."""
+    one = node(max_sessions=2)
+    ada, bob = one.user("ada"), one.user("bob")
+    held = [one.session(ada) for _ in range(2)]
+
+    with pytest.raises(MaxConcurrentReached) as refused:
+        one.session(ada)
+    other = one.session(bob)
+
+    assert (refused.value.status, refused.value.code) == (409, "max_concurrent_reached")
+    assert set(one.listed(ada)) == {made.issued.session.id for made in held}
+    assert one.listed(bob) == [other.issued.session.id]
+    assert len(one.world.rows(sessions.sessions)) == len(one.world.rows(sessions.access)) == 3
+
+
+def test_the_oldest_make_room(node: Callable[..., Node], clock: FrozenClock) -> None:
+    """S37, S48: what was made first ends, whatever was used last, and every node is told by a row."""
+    one = node(max_sessions=2, on_limit="evict_oldest")
+    ada = one.user()
+    first = one.session(ada)
+    clock.advance(1)
+    second = one.session(ada)
+    clock.advance(MINUTE)
+    one.use(first)
+
+    third = one.session(ada)
+
+    assert one.listed(ada) == [made.issued.session.id for made in (second, third)]
+    told = one.world.rows(revocations.revocations, revocations.revocations.c.kind == "session")
+    assert [row.subject for row in told] == [revocations.subject(first.issued.session.id)]
+
+
+def test_a_lower_limit_ends_as_many_as_it_takes(node: Callable[..., Node], clock: FrozenClock) -> None:
+    """S48: under a limit that was lowered, all but the latest make room at the next sign-in."""
+    before = node()
+    ada = before.user()
+    held = []
+    for _ in range(5):
+        held.append(before.session(ada))
+        clock.advance(1)
+    one = node(max_sessions=2, on_limit="evict_oldest")
+
+    latest = one.session(ada)
+
+    assert one.listed(ada) == [held[-1].issued.session.id, latest.issued.session.id]
+
+
+def test_what_is_over_is_not_counted(node: Callable[..., Node], clock: FrozenClock) -> None:
+    """S48: ended, idle and expired sessions, and those of an earlier epoch, leave room."""
+    one = node(max_sessions=1, idle_timeout=timedelta(minutes=10))
+    ada = one.user()
+
+    ended = one.session(ada)
+    one.world.write(sessions.end_by_id, "default", ended.issued.session.id, clock.now())
+    one.session(ada)
+    clock.advance(10 * MINUTE)
+    one.session(ada)
+    one.world.write(lambda tx: tx.execute(sa.update(sessions.sessions).values(epoch=-1)))
+    latest = one.session(ada)
+
+    assert one.listed(ada) == [latest.issued.session.id]
+
+
+def test_the_session_that_a_browser_leaves_is_not_counted(node: Callable[..., Node]) -> None:
+    """S48, T7: a sign-in in the same browser takes the place of its own session, at the limit too."""
+    one = node(max_sessions=1)
+    ada = one.user()
+    held = one.session(ada, via="cookie")
+
+    again = one.session(ada, via="cookie", replaces=tokens.must_digest(held.issued.access, "st"))
+
+    assert one.listed(ada) == [again.issued.session.id]
+
+
+def test_a_refused_sign_in_leaves_the_session_of_its_browser(node: Callable[..., Node]) -> None:
+    """S48: where one is refused at the limit, the session of somebody else in that browser goes on."""
+    one = node(max_sessions=1)
+    ada, eve = one.user("ada"), one.user("eve")
+    one.session(ada)
+    held = one.session(eve, via="cookie")
+
+    with pytest.raises(MaxConcurrentReached):
+        one.session(ada, via="cookie", replaces=tokens.must_digest(held.issued.access, "st"))
+
+    assert one.live(held)
 
 
 # --- T7: new secrets ---

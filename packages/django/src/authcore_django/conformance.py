@@ -138,6 +138,9 @@ def _routes(require: Any, tell: Any, done: Any, fail: Any) -> list[URLPattern | 
         path("app/fresh", require(fresh="5m")(tell)),
         path("app/page", require(verified=True, redirect="/verify")(tell)),
         path("app/anybody", require(anonymous=True)(tell)),
+        path("app/scoped", require(scopes="read write")(tell)),
+        path("app/api", require(guard="api")(tell)),
+        path("app/optional", require(optional=True)(tell)),
         path("app/open", tell),
         path("app/raise", fail),
     ]

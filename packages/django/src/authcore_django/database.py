@@ -7,7 +7,7 @@ stay Django's.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import ExitStack, contextmanager, nullcontext
 from functools import cached_property
 from typing import Any, NoReturn, ParamSpec, TypeVar
@@ -25,8 +25,9 @@ from sqlalchemy.exc import OperationalError as ForeignError
 from sqlalchemy.pool import NullPool
 
 from authcore import ConfigurationError
-from authcore.backends.database import BlockingDatabase
+from authcore.backends.database import BlockingDatabase, Told
 from authcore.backends.failures import is_disconnected, is_schema_missing, raise_translated
+from authcore.drive import run_blocking
 from authcore.errors import Unavailable
 from authcore.ports import Store
 
@@ -88,6 +89,15 @@ class DjangoDatabase:
         port = self._counting if getattr(store, "counting", False) else self._joining
         return await port.write(store, *args, **kwargs)
 
+    def watch(self, told: Told) -> None:
+        """Hand what ended to `told` once the transaction that ends it is committed."""
+
+        async def later(ended: Sequence[Any]) -> None:
+            self.after_commit(lambda: run_blocking(_told(told, ended)))
+
+        self._joining.watch(later)
+        self._counting.watch(later)
+
     def after_commit(self, callback: Callable[[], None]) -> None:
         """Call once the application's transaction is committed, at once if there is none, or none that Django ends."""
         if _is_joined(self.wrapper) and not self.wrapper.in_atomic_block:
@@ -101,6 +111,10 @@ class DjangoDatabase:
         _Side(self, durable=False).write(metadata.create_all)
         if not self.wrapper.in_atomic_block:
             self.wrapper.close()
+
+    def release(self) -> None:
+        """Close the connection of the calling thread, which serves no request."""
+        self.wrapper.close()
 
     @cached_property
     def engine(self) -> Engine:
@@ -175,6 +189,10 @@ class _Side:
         if joined:  # a transaction of the application's is not run again
             raise_translated(error)
         raise error
+
+
+async def _told(told: Told, ended: Sequence[Any]) -> None:
+    await told(ended)
 
 
 def _is_joined(wrapper: BaseDatabaseWrapper) -> bool:

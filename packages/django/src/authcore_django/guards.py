@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from datetime import timedelta
 from functools import wraps
 from inspect import isawaitable
@@ -15,8 +15,10 @@ from django.http.response import HttpResponseBase
 from django.utils.cache import patch_vary_headers
 from django.utils.decorators import method_decorator
 
-from authcore import Authenticated, AuthError, Cookie, Request, Requirement, Session, User, requirement
+from authcore import Authenticated, AuthError, Cookie, Request, Requirement, Session, User, Visit, requirement
 from authcore.bindings import AsyncioCalls, BlockingCalls
+from authcore.calls import Asyncio, Blocking
+from authcore.guards import GuardCalls
 from authcore.route import check_parentheses
 from authcore_django.settings import get_auth
 from authcore_django.wire import Line, Ready, _request, _response
@@ -28,49 +30,63 @@ AnyResponse = TypeVar("AnyResponse", bound=HttpResponse)
 class RequestAuth:
     """`request.authcore`: who sends a request, looked up once and only if somebody asks."""
 
-    __slots__ = ("_asked", "_django", "_request")
+    __slots__ = ("_django", "_visit")
 
     def __init__(self, request: HttpRequest) -> None:
         self._django = request
-        self._request: Request | None = None
-        self._asked: tuple[Authenticated | None] | None = None
+        self._visit: Visit | None = None
+
+    @property
+    def visit(self) -> Visit:
+        """Answer the request in authcore's words, with who sends it as far as somebody asked."""
+        self._visit = self._visit or Visit(_request(self._django, self._django.path_info))
+        return self._visit
 
     @property
     def request(self) -> Request:
         """Answer the request in authcore's words."""
-        self._request = self._request or _request(self._django, self._django.path_info)
-        return self._request
+        return self.visit.request
 
     @property
     def asked(self) -> bool:
         """Tell whether anybody has asked who sends the request."""
-        return self._asked is not None
+        return self._visit is not None and bool(self._visit.known)
 
     @property
     def who(self) -> Authenticated | None:
         """Answer user and session, or None; on an event loop raise RuntimeError unless they are known already."""
-        if self._asked is None:
-            if on_loop():
-                raise RuntimeError(
-                    "request.authcore.user reads the database, which would stop the event loop: "
-                    "write `await request.authcore.auser()`, or asession(), in async code."
-                )
-            self._asked = (get_auth().blocking_core().authenticate(self.request),)
-        return self._asked[0]
+        if self.visit.asked:
+            return self.visit.who
+        if on_loop():
+            raise RuntimeError(
+                "request.authcore.user reads the database, which would stop the event loop: "
+                "write `await request.authcore.auser()`, or asession(), in async code."
+            )
+        return get_auth().blocking_core().who(self.visit)
 
     async def awho(self) -> Authenticated | None:
         """Answer user and session, or None."""
-        if self._asked is None:
-            self._asked = (await get_auth().async_core().authenticate(self.request),)
-        return self._asked[0]
+        return await get_auth().async_core().who(self.visit)
 
     def authorize(self, needs: Requirement) -> None:
         """Let who sends the request in, who is known from then on; raise AuthError."""
-        self._asked = (get_auth().blocking_core().authorize(self.request, needs, self.who),)
+        get_auth().blocking_core().admit(self.visit, needs)
 
     async def aauthorize(self, needs: Requirement) -> None:
         """Let who sends the request in, who is known from then on; raise AuthError."""
-        self._asked = (await get_auth().async_core().authorize(self.request, needs, await self.awho()),)
+        await get_auth().async_core().admit(self.visit, needs)
+
+    def guard(self, name: str | None = None) -> GuardCalls[Blocking]:
+        """Answer a guard for this request: `guard("api").user()`, `.attempt(…)`, `.login(…)`, `.logout()`.
+
+        Without a name it is the one that let the request in, else the default one. Raises ConfigurationError for one
+        that is not there.
+        """
+        return get_auth().blocking_core().guard(self.visit, name)
+
+    def aguard(self, name: str | None = None) -> GuardCalls[Asyncio]:
+        """Answer a guard for this request, whose calls are awaited: `await aguard("api").user()`."""
+        return get_auth().async_core().guard(self.visit, name)
 
     @property
     def user(self) -> User | None:
@@ -172,11 +188,19 @@ def current_session(request: HttpRequest) -> Session | None:
     return auth_of(request).session
 
 
+def guard(request: HttpRequest, name: str | None = None) -> GuardCalls[Blocking]:
+    """Answer a guard for a request, as `request.authcore.guard(name)` does."""
+    return auth_of(request).guard(name)
+
+
 def require(
     *given: Never,
     verified: bool = False,
     mfa: bool = False,
     fresh: timedelta | str | None = None,
+    scopes: str | Sequence[str] = (),
+    guard: str | Sequence[str] | None = None,
+    optional: bool = False,
     anonymous: bool = False,
     csrf: bool = True,
     redirect: str | None = None,
@@ -187,7 +211,17 @@ def require(
     refusal.
     """
     check_parentheses(given, "@require()")
-    asked = requirement(verified=verified, mfa=mfa, fresh=fresh, anonymous=anonymous, csrf=csrf, redirect=redirect)
+    asked = requirement(
+        verified=verified,
+        mfa=mfa,
+        fresh=fresh,
+        scopes=scopes,
+        guard=guard,
+        optional=optional,
+        anonymous=anonymous,
+        csrf=csrf,
+        redirect=redirect,
+    )
 
     def decorate(view: View) -> View:
         if isinstance(view, type):
@@ -225,7 +259,7 @@ def _guarded(view: Callable[..., Any], needs: Requirement) -> Callable[..., Any]
 def _varied(answer: Any) -> Any:
     # A cache, Django's own among them, must not hand one person's page to another.
     if isinstance(answer, HttpResponseBase) and not isinstance(answer, Ready):
-        patch_vary_headers(answer, ("Cookie", "Authorization"))
+        patch_vary_headers(answer, get_auth().credential_headers)
     return answer
 
 
@@ -242,7 +276,7 @@ def failure(request: HttpRequest, error: AuthError) -> HttpResponse:
 
 
 class HasCookies(Protocol):
-    """An outcome of a flow that hands cookies to a browser, or takes them away: SignedIn, EndedSession."""
+    """An outcome of a flow that hands cookies to a browser, or takes them away: SignedIn, Attempt, EndedSession."""
 
     @property
     def cookies(self) -> tuple[Cookie, ...]:

@@ -18,7 +18,8 @@ from authcore_django.views import aserve, serve
 class AuthcoreMiddleware:
     """Set `request.authcore`, and answer an AuthError that escapes a view with its code and status.
 
-    A response for which somebody asked who is signed in says `Vary: Cookie, Authorization`.
+    A response for which somebody asked who is signed in says `Vary: Cookie, Authorization`, with the header of
+    `Sessions(header=…)` where there is one.
     """
 
     sync_capable = True

@@ -97,6 +97,14 @@ class Effect(models.Model):
         ]
 
 
+class Epoch(models.Model):
+    tenant = KeyField(max_length=64, primary_key=True)
+    epoch = models.IntegerField()
+
+    class Meta:
+        db_table = "authcore_epoch"
+
+
 class Event(models.Model):
     id = KeyField(max_length=64, primary_key=True)
     tenant = models.CharField(max_length=64)
@@ -237,6 +245,20 @@ class Remember(models.Model):
         ]
 
 
+class Revocation(models.Model):
+    seq = models.BigAutoField(primary_key=True)
+    kind = models.CharField(max_length=8)
+    subject = models.CharField(max_length=64)
+    value = models.CharField(max_length=32)
+    at = models.BigIntegerField()
+
+    class Meta:
+        db_table = "authcore_revocation"
+        indexes = [
+            Index(fields=["at"], name="ix_authcore_revocation_at"),
+        ]
+
+
 class Session(models.Model):
     id = KeyField(max_length=64, primary_key=True)
     tenant = models.CharField(max_length=64)
@@ -251,16 +273,61 @@ class Session(models.Model):
     expires_at = models.BigIntegerField()
     ends_at = models.BigIntegerField()
     revoked_at = models.BigIntegerField(null=True)
+    generation = models.IntegerField()
+    stamp = models.CharField(max_length=32)
     ip = models.CharField(max_length=64, null=True)
     user_agent = models.CharField(max_length=400, null=True)
     device_id = models.CharField(max_length=200, null=True)
     device_name = models.CharField(max_length=200, null=True)
+    fingerprint = models.CharField(max_length=200, null=True)
+    scopes = models.TextField(null=True)
+    claims = models.TextField(null=True)
+    persistent = models.BooleanField()
 
     class Meta:
         db_table = "authcore_session"
         indexes = [
             Index(fields=["ends_at"], name="ix_authcore_session_ends_at"),
             Index(fields=["user_id"], name="ix_authcore_session_user_id"),
+        ]
+
+
+class SessionData(models.Model):
+    id = KeyField(max_length=64, primary_key=True)
+    tenant = models.CharField(max_length=64)
+    user_id = KeyField(max_length=255, null=True)
+    digest = models.BinaryField(max_length=32, null=True)
+    data = models.TextField()
+    updated_at = models.BigIntegerField()
+    expires_at = models.BigIntegerField(null=True)
+
+    class Meta:
+        db_table = "authcore_session_data"
+        indexes = [
+            Index(fields=["expires_at"], name="ix_authcore_session_data_expires_at"),
+            Index(fields=["user_id"], name="ix_authcore_session_data_user_id"),
+        ]
+        constraints = [
+            models.UniqueConstraint(fields=["digest"], name="uq_authcore_session_data_digest"),
+        ]
+
+
+class SigningKey(models.Model):
+    number = models.IntegerField(primary_key=True)
+    kid = KeyField(max_length=128)
+    algorithm = models.CharField(max_length=16)
+    private_key = models.BinaryField()
+    created_at = models.BigIntegerField()
+    active_at = models.BigIntegerField()
+    expires_at = models.BigIntegerField(null=True)
+
+    class Meta:
+        db_table = "authcore_signing_key"
+        indexes = [
+            Index(fields=["expires_at"], name="ix_authcore_signing_key_expires_at"),
+        ]
+        constraints = [
+            models.UniqueConstraint(fields=["kid"], name="uq_authcore_signing_key_kid"),
         ]
 
 

@@ -19,6 +19,8 @@ from authcore_conformance.servers import call_asgi
 from authcore_fastapi import AuthCore, CurrentUser, OptionalUser, require
 
 AnyUser = Annotated[User, Depends(require(anonymous=True))]
+ApiUser = Annotated[User, Depends(require(guard="api"))]
+MaybeUser = Annotated[User | None, Depends(require(optional=True))]
 
 
 class FastAPIDriver:
@@ -61,6 +63,9 @@ def _add_own_routes(app: FastAPI) -> None:
     app.get("/app/fresh", dependencies=[Depends(require(fresh="5m"))])(_tell)
     app.get("/app/page", dependencies=[Depends(require(verified=True, redirect="/verify"))])(_tell)
     app.get("/app/anybody")(_anybody)
+    app.get("/app/scoped", dependencies=[Depends(require(scopes="read write"))])(_tell)
+    app.get("/app/api")(_api)
+    app.get("/app/optional")(_optional)
     app.api_route("/app/open", methods=["GET", "POST"])(_open)
     app.get("/app/raise")(_raise)
 
@@ -71,6 +76,14 @@ async def _tell(user: CurrentUser) -> dict[str, Any]:
 
 async def _anybody(user: AnyUser) -> dict[str, Any]:
     return {"email": user.email}
+
+
+async def _api(user: ApiUser) -> dict[str, Any]:
+    return {"email": user.email}
+
+
+async def _optional(user: MaybeUser) -> dict[str, Any]:
+    return {"email": user.email if user else None}
 
 
 async def _done() -> dict[str, Any]:

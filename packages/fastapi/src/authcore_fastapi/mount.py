@@ -8,9 +8,11 @@ from fastapi import FastAPI, Response, WebSocket
 from starlette.requests import HTTPConnection
 from starlette.routing import BaseRoute, Match
 from starlette.types import Receive, Scope, Send
+from starlette.websockets import WebSocketState
 
 from authcore import Auth, AuthError, ConfigurationError, Request, Result
 from authcore.protocols import asgi, below
+from authcore.realtime import SocketRefused
 from authcore_fastapi import openapi, structs
 
 structs.speak_pydantic()
@@ -30,6 +32,7 @@ class AuthCore:
         # First: an application's own "/{path:path}" would win over a route that is appended.
         app.router.routes.insert(0, _Mount(auth))
         app.add_exception_handler(AuthError, _fail)
+        app.add_exception_handler(SocketRefused, _refuse)
         openapi.merge_into(app, auth)
 
 
@@ -85,5 +88,16 @@ def _response(result: Result, method: str) -> Response:
 async def _fail(conn: Any, error: Any) -> Any:
     """Answer an AuthError; close a WebSocket as RFC 6455 7.4.1 says: 1008, against a policy."""
     if isinstance(conn, WebSocket):
-        return await conn.close(code=1008, reason=error.code)
+        return await _close(conn, 1008, error.code)
     return _response(current_auth(conn).async_core().failure(error), conn.scope["method"])
+
+
+async def _refuse(conn: Any, refused: Any) -> None:
+    """Close a WebSocket that `authenticate_socket` refuses."""
+    if refused.close_code is not None:
+        await _close(conn, refused.close_code, refused.reason)
+
+
+async def _close(conn: WebSocket, code: int, reason: str) -> None:
+    if conn.application_state is not WebSocketState.DISCONNECTED:
+        await conn.close(code=code, reason=reason)

@@ -48,6 +48,9 @@ def _add_own_routes(app: Flask) -> None:
     app.add_url_rule("/app/fresh", "fresh", require(fresh="5m")(tell))
     app.add_url_rule("/app/page", "page", require(verified=True, redirect="/verify")(tell))
     app.add_url_rule("/app/anybody", "anybody", require(anonymous=True)(tell))
+    app.add_url_rule("/app/scoped", "scoped", require(scopes="read write")(tell))
+    app.add_url_rule("/app/api", "api", require(guard="api")(tell))
+    app.add_url_rule("/app/optional", "optional", require(optional=True)(_open))
     app.add_url_rule("/app/open", "open", _open, methods=["GET", "POST"])
     app.add_url_rule("/app/raise", "raise", _raise)
 

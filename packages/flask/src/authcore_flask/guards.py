@@ -2,64 +2,55 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
-from dataclasses import dataclass, replace
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from datetime import timedelta
 from functools import wraps
 from inspect import iscoroutinefunction
-from typing import Any, Never, ParamSpec, Protocol, TypeVar, cast
+from typing import Any, NamedTuple, Never, ParamSpec, Protocol, TypeVar, cast
 
-from flask import Response, current_app, g, request
+from flask import Response, current_app, request
 from werkzeug.local import LocalProxy
 
-from authcore import Auth, Authenticated, Cookie, Request, Requirement, Session, User, requirement
+from authcore import Auth, Cookie, Session, User, Visit, requirement
 from authcore.bindings import BlockingCalls
+from authcore.calls import Blocking
+from authcore.guards import GuardCalls
 from authcore.protocols import wsgi
 from authcore.route import check_parentheses
 from authcore_flask.mount import current_auth
 
 P = ParamSpec("P")
 R = TypeVar("R")
+T = TypeVar("T")
 AnyResponse = TypeVar("AnyResponse", bound=Response)
 
 
-@dataclass(frozen=True, slots=True)
-class _Asking:
+class _Asking(NamedTuple):
     """One request of the application's own, and who sends it: looked up once, however often it is asked."""
 
     auth: Auth
-    environ: dict[str, Any]
-    request: Request
-    who: Authenticated | None
+    visit: Visit
 
 
 def _asking() -> _Asking:
-    asking: _Asking | None = g.get("_authcore")
-    auth, environ = current_auth(), request.environ
-    # `g` outlives a request where an application context was pushed by hand: the environ tells requests apart.
-    if asking is None or asking.environ is not environ or asking.auth is not auth:
-        asked = _request()
-        asking = g._authcore = _Asking(auth, environ, asked, auth.blocking_core().authenticate(asked))
+    # The request itself, once: each look through Flask's proxy costs as much as what it looks at.
+    asked: Any = cast("LocalProxy[Any]", request)._get_current_object()
+    auth, asking = current_auth(), cast("_Asking | None", getattr(asked, "_authcore", None))
+    if asking is None or asking.auth is not auth:
+        environ = asked.environ
+        asking = asked._authcore = _Asking(auth, Visit(wsgi.request_of(environ, wsgi.path_of(environ))))
     return asking
 
 
-def _authorize(needs: Requirement) -> None:
-    asking = _asking()
-    who = asking.auth.blocking_core().authorize(asking.request, needs, asking.who)
-    g._authcore = replace(asking, who=who)
-
-
-def _request() -> Request:
-    return wsgi.request_of(request.environ, wsgi.path_of(request.environ))
-
-
 def _user() -> User | None:
-    who = _asking().who
+    asking = _asking()
+    who = asking.auth.blocking_core().who(asking.visit)
     return who.user if who else None
 
 
 def _session() -> Session | None:
-    who = _asking().who
+    asking = _asking()
+    who = asking.auth.blocking_core().who(asking.visit)
     return who.session if who else None
 
 
@@ -75,6 +66,9 @@ def require(
     verified: bool = False,
     mfa: bool = False,
     fresh: timedelta | str | None = None,
+    scopes: str | Sequence[str] = (),
+    guard: str | Sequence[str] | None = None,
+    optional: bool = False,
     anonymous: bool = False,
     csrf: bool = True,
     redirect: str | None = None,
@@ -84,13 +78,26 @@ def require(
     It takes what `authcore.requirement` takes, and raises ConfigurationError as that does. A refusal is an AuthError.
     """
     check_parentheses(given, "@require()")
-    asked = requirement(verified=verified, mfa=mfa, fresh=fresh, anonymous=anonymous, csrf=csrf, redirect=redirect)
+    asked = requirement(
+        verified=verified,
+        mfa=mfa,
+        fresh=fresh,
+        scopes=scopes,
+        guard=guard,
+        optional=optional,
+        anonymous=anonymous,
+        csrf=csrf,
+        redirect=redirect,
+    )
 
     def decorate(view: Callable[P, R]) -> Callable[P, R]:
+        suspends = iscoroutinefunction(view)
+
         @wraps(view)
         def guarded(*args: P.args, **kwargs: P.kwargs) -> R:
-            _authorize(asked)
-            call = current_app.ensure_sync(view) if iscoroutinefunction(view) else view
+            asking = _asking()
+            asking.auth.blocking_core().admit(asking.visit, asked)
+            call = current_app.ensure_sync(view) if suspends else view
             return cast(R, call(*args, **kwargs))
 
         return guarded
@@ -98,16 +105,26 @@ def require(
     return decorate
 
 
+def guard(name: str | None = None) -> GuardCalls[Blocking]:
+    """Answer a guard for the current request: `guard("api").user()`, `.attempt(…)`, `.login(…)`, `.logout()`.
+
+    Without a name it is the one that let the request in, else the default one. Raises ConfigurationError for one that
+    is not there.
+    """
+    asking = _asking()
+    return asking.auth.blocking_core().guard(asking.visit, name)
+
+
 def calls() -> BlockingCalls:
     """Answer every flow as a Python call, made for the current request: its session, cookies, address and tenant.
 
     Like the mounted routes they raise OriginNotAllowed where another site may have made an unsafe request.
     """
-    return current_auth().blocking.on(_request())
+    return current_auth().blocking.on(_asking().visit.request)
 
 
 class HasCookies(Protocol):
-    """An outcome of a flow that hands cookies to a browser, or takes them away: SignedIn, EndedSession."""
+    """An outcome of a flow that hands cookies to a browser, or takes them away: SignedIn, Attempt, EndedSession."""
 
     @property
     def cookies(self) -> tuple[Cookie, ...]:
@@ -120,3 +137,13 @@ def set_cookies(response: AnyResponse, outcome: HasCookies | None) -> AnyRespons
     for cookie in outcome.cookies if outcome else ():
         response.headers.add("Set-Cookie", cookie.header())
     return response
+
+
+def until_ended(stream: Iterable[T], recheck: float = 30.0) -> Iterator[T]:
+    """Answer what a stream yields until the session of the current request ends: `Response(until_ended(events()))`.
+
+    It is looked at before each item; the ledger is asked at first, and where `recheck` seconds passed since. Raises
+    NotAuthenticated.
+    """
+    asking = _asking()
+    return asking.auth.blocking_core().until_ended(asking.visit, stream, recheck)

@@ -62,6 +62,9 @@ def _own_routes() -> list[HTTPRouteHandler]:
         get("/app/fresh", guards=[require(fresh="5m")])(_tell),
         get("/app/page", guards=[require(verified=True, redirect="/verify")])(_tell),
         get("/app/anybody", guards=[require(anonymous=True)])(_anybody),
+        get("/app/scoped", guards=[require(scopes="read write")])(_tell),
+        get("/app/api", guards=[require(guard="api")])(_anybody),
+        get("/app/optional", guards=[require(optional=True)])(_optional),
         get("/app/open", dependencies={"again": Provide(_again)})(_open),
         post("/app/open", status_code=200, dependencies={"again": Provide(_again)})(_open),
         get("/app/raise")(_raise),
@@ -74,6 +77,10 @@ async def _tell(current_user: CurrentUser) -> dict[str, Any]:
 
 async def _anybody(request: Request[User, Any, Any]) -> dict[str, Any]:
     return {"email": request.user.email}
+
+
+async def _optional(request: Request[User | None, Any, Any]) -> dict[str, Any]:
+    return {"email": request.user.email if request.user else None}
 
 
 async def _done() -> dict[str, Any]:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import logging
+from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import timedelta
 from typing import Annotated, Any, Never, Protocol, TypeAlias, TypeVar, cast
@@ -28,9 +29,12 @@ from authcore import (
     Requirement,
     Session,
     User,
+    Visit,
     requirement,
 )
 from authcore.bindings import AsyncioCalls
+from authcore.calls import Asyncio
+from authcore.guards import GuardCalls
 from authcore.protocols import asgi
 from authcore.route import check_parentheses
 
@@ -45,7 +49,6 @@ except ImportError:  # an older Litestar knows a dependency by the parameter's n
     SkipValidation = Annotated[_T, Dependency(skip_validation=True)]  # type: ignore[misc]
 
 Connection: TypeAlias = ASGIConnection[Any, Any, Any, Any]
-Asking = tuple[Request, Authenticated | None]
 AnyResponse = TypeVar("AnyResponse", bound=Response[Any])
 
 # Litestar would refuse an application's own type of user in the place of a `User`, of which it is a kind.
@@ -53,6 +56,7 @@ CurrentUser = NamedDependency[SkipValidation[User]]
 CurrentSession = NamedDependency[Session]
 OptionalUser = NamedDependency[SkipValidation[User | None]]
 CurrentCalls = NamedDependency[AsyncioCalls]
+CurrentGuard = NamedDependency[GuardCalls[Asyncio]]
 
 _log = logging.getLogger("authcore")
 OWN = "authcore.own"  # the key in a handler's `opt` under which OwnRoute tells authcore's own routes
@@ -79,38 +83,41 @@ def _request(scope: Scope) -> Request:
     return asgi.request_of(cast(asgi.Scope, scope), asgi.path_of(cast(asgi.Scope, scope)))
 
 
-async def _asking(scope: Scope) -> Asking:
-    """Answer a request, or a WebSocket's handshake, and who sends it: looked up once, however often it is asked."""
-    auth, known = current_auth(scope["litestar_app"]), _known(scope)
+def _visit(scope: Scope) -> Visit:
+    """Answer a request, or a WebSocket's handshake: who sends it is looked up once, however often it is asked."""
+    auth = current_auth(scope["litestar_app"])
+    # A mounted application with an Auth of its own is handed the outer one's scope, and must not take over its user.
+    known: dict[Auth, Visit] = cast(dict[str, Any], scope).setdefault(_ASKING, {})
     if auth not in known:
-        # Litestar resolves dependencies side by side: whoever comes second waits for the first.
-        async with cast(dict[str, Any], scope).setdefault(_LOOKING_UP, asyncio.Lock()):
-            if auth not in known:
-                request = _request(scope)
-                _tell(scope, auth, (request, await auth.async_core().authenticate(request)))
+        known[auth] = Visit(_request(scope))
     return known[auth]
 
 
-def _known(scope: Scope) -> dict[Auth, Asking]:
-    # A mounted application with an Auth of its own is handed the outer one's scope, and must not take over its user.
-    known: dict[Auth, Asking] = cast(dict[str, Any], scope).setdefault(_ASKING, {})
-    return known
+async def _asking(scope: Scope) -> Authenticated | None:
+    """Answer who sends a request."""
+    visit, core = _visit(scope), current_auth(scope["litestar_app"]).async_core()
+    async with _lock(scope):
+        return _tell(scope, await core.who(visit))
 
 
-def _tell(scope: Scope, auth: Auth, asking: Asking) -> None:
-    """Keep the look-up, and put it where `request.user` and `request.auth` find it as well."""
-    _known(scope)[auth], who = asking, asking[1]
+def _lock(scope: Scope) -> asyncio.Lock:
+    # Litestar resolves dependencies side by side: whoever comes second waits for the first.
+    lock: asyncio.Lock = cast(dict[str, Any], scope).setdefault(_LOOKING_UP, asyncio.Lock())
+    return lock
+
+
+def _tell(scope: Scope, who: Authenticated | None) -> Authenticated | None:
+    """Put who asks where `request.user` and `request.auth` find it as well."""
     told = {"user": who.user if who else None, "auth": who.session if who else None}
     cast(dict[str, Any], scope).update(told)
+    return who
 
 
-async def _authorized(scope: Scope, needs: Requirement) -> Authenticated:
+async def _authorized(scope: Scope, needs: Requirement) -> Authenticated | None:
     try:
-        request, who = await _asking(scope)
-        auth = current_auth(scope["litestar_app"])
-        authorized = await auth.async_core().authorize(request, needs, who)
-        _tell(scope, auth, (request, authorized))
-        return authorized
+        visit, core = _visit(scope), current_auth(scope["litestar_app"]).async_core()
+        async with _lock(scope):
+            return _tell(scope, await core.admit(visit, needs))
     except AuthError as error:
         if scope["type"] == ScopeType.HTTP:
             raise
@@ -134,6 +141,9 @@ def require(
     verified: bool = False,
     mfa: bool = False,
     fresh: timedelta | str | None = None,
+    scopes: str | Sequence[str] = (),
+    guard: str | Sequence[str] | None = None,
+    optional: bool = False,
     anonymous: bool = False,
     csrf: bool = True,
     redirect: str | None = None,
@@ -141,28 +151,70 @@ def require(
     """Let only those call a route or open a WebSocket who are signed in and meet the needs: `guards=[require()]`.
 
     It takes what `authcore.requirement` takes, and raises ConfigurationError as that does. A refusal is an AuthError;
-    a WebSocket is closed with 1008. Behind it `request.user` is the User and `request.auth` the Session.
+    a WebSocket is closed with 1008. Behind it `request.user` is the User and `request.auth` the Session, and both
+    are None for nobody, whom `optional=True` lets in.
     """
     check_parentheses(given, WRITE)
     return _Require(
-        requirement(verified=verified, mfa=mfa, fresh=fresh, anonymous=anonymous, csrf=csrf, redirect=redirect)
+        requirement(
+            verified=verified,
+            mfa=mfa,
+            fresh=fresh,
+            scopes=scopes,
+            guard=guard,
+            optional=optional,
+            anonymous=anonymous,
+            csrf=csrf,
+            redirect=redirect,
+        )
     )
 
 
 async def current_user(scope: Scope) -> User:
     """Answer who sends a request; raise NotAuthenticated."""
-    return (await _authorized(scope, Requirement())).user
+    return _somebody(await _authorized(scope, Requirement())).user
 
 
 async def current_session(scope: Scope) -> Session:
     """Answer the session of a request; raise NotAuthenticated."""
-    return (await _authorized(scope, Requirement())).session
+    return _somebody(await _authorized(scope, Requirement())).session
+
+
+def _somebody(who: Authenticated | None) -> Authenticated:
+    assert who is not None  # noqa: S101 - nobody is let in by `optional=True` alone
+    return who
 
 
 async def optional_user(scope: Scope) -> User | None:
     """Answer who sends a request, or None; None too for an unsafe one that another site may have made."""
-    _, who = await _asking(scope)
+    who = await _asking(scope)
     return who.user if who else None
+
+
+def guard(connection: Connection, name: str | None = None) -> GuardCalls[Asyncio]:
+    """Answer a guard for a request: `await guard(request, "api").user()`, `.attempt(…)`, `.login(…)`, `.logout()`.
+
+    Without a name it is the one that let the request in, else the default one. Raises ConfigurationError for one that
+    is not there.
+    """
+    return _guard(connection.scope, name)
+
+
+def _guard(scope: Scope, name: str | None) -> GuardCalls[Asyncio]:
+    return current_auth(scope["litestar_app"]).async_core().guard(_visit(scope), name)
+
+
+@dataclass(frozen=True)
+class _CurrentGuard:
+    name: str | None
+
+    def __call__(self, scope: Scope) -> GuardCalls[Asyncio]:
+        return _guard(scope, self.name)
+
+
+def current_guard(name: str | None = None) -> Provide:
+    """Answer the dependency that is a guard of the current request: `dependencies={"api": current_guard("api")}`."""
+    return Provide(_CurrentGuard(name), sync_to_thread=False)
 
 
 async def calls(scope: Scope) -> AsyncioCalls:
@@ -170,7 +222,7 @@ async def calls(scope: Scope) -> AsyncioCalls:
 
     Like the mounted routes they raise OriginNotAllowed where another site may have made an unsafe request.
     """
-    return current_auth(scope["litestar_app"]).asyncio.on(_request(scope))
+    return current_auth(scope["litestar_app"]).asyncio.on(_visit(scope).request)
 
 
 def dependencies() -> dict[str, Provide]:
@@ -180,6 +232,7 @@ def dependencies() -> dict[str, Provide]:
         "current_session": Provide(current_session),
         "optional_user": Provide(optional_user),
         "current_calls": Provide(calls),
+        "current_guard": current_guard(),
     }
 
 
@@ -198,7 +251,7 @@ class SignedInMiddleware(ASGIMiddleware):
 
 
 class HasCookies(Protocol):
-    """An outcome of a flow that hands cookies to a browser, or takes them away: SignedIn, EndedSession."""
+    """An outcome of a flow that hands cookies to a browser, or takes them away: SignedIn, Attempt, EndedSession."""
 
     @property
     def cookies(self) -> tuple[Cookie, ...]:

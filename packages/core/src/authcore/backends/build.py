@@ -2,30 +2,49 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections import defaultdict
+from collections.abc import Awaitable, Callable, Sequence
 from dataclasses import dataclass, field
-from typing import TYPE_CHECKING
+from datetime import timedelta
+from functools import partial
+from typing import TYPE_CHECKING, Any
 
 from sqlalchemy.engine import URL, Engine
 
 from authcore.backends.argon2 import STANDARD, AsyncHasher, BlockingHasher, HashPool, ThreadHasher
+from authcore.backends.credentials.choice import memory, store_of
 from authcore.backends.executors import ThreadHop
+from authcore.backends.follower import Follower
 from authcore.backends.hashing.choice import Hashing
 from authcore.backends.hashing.cost import Parameters
 from authcore.backends.inline import InlineReads
 from authcore.backends.kv_memory import MemoryKeyValue
 from authcore.backends.kv_sql import SqlKeyValue
 from authcore.backends.limiter import KeyValueLimiter
-from authcore.backends.sources import AsyncSource, DatabaseSource, Disposable, Migratable, source_of
+from authcore.backends.sources import (
+    AsyncSource,
+    DatabaseSource,
+    Disposable,
+    Migratable,
+    Releasing,
+    Streaming,
+    source_of,
+)
+from authcore.backends.streams import Stream
 from authcore.backends.system import SystemClock, SystemRandom
+from authcore.backends.watches import Watches
 from authcore.backends.web import AsyncHttp, BlockingHttp
-from authcore.drive import AsyncHooks, BlockingHooks, Drive, Hop, ThreadHooks
+from authcore.drive import AsyncHooks, BlockingHooks, Drive, Hop, ThreadHooks, offloaded
 from authcore.errors import ConfigurationError
 from authcore.ports import Clock, Database, Hasher, Hooks, KeyValue, Limiter, Ports, Randomness
 from authcore.tables import shipped
 
 if TYPE_CHECKING:
     from sqlalchemy.ext.asyncio import AsyncEngine
+
+    from authcore.context import AppSettings
+    from authcore.services.revocations import Revocation
+    from authcore.stores import CredentialStore
 
 __all__ = ["Backends", "DatabaseSource", "Plan"]
 
@@ -39,6 +58,7 @@ class Plan:
 
     `database` is a URL, an application's own Engine or AsyncEngine, or a DatabaseSource. `key_value` "memory"
     counts in each process for itself. `hash_workers` None: one a processor, and one less beside an event loop.
+    `stream` "auto" listens where the database can, "off" nowhere.
     """
 
     database: str | URL | Engine | AsyncEngine | DatabaseSource = field(repr=False)
@@ -50,6 +70,7 @@ class Plan:
     random: Randomness = field(default_factory=SystemRandom)
     create_missing: bool = False
     private_hosts: bool = False
+    stream: str | Stream = "auto"
 
 
 class Backends:
@@ -69,6 +90,10 @@ class Backends:
         self._flow_hop = ThreadHop(FLOW_WORKERS, "authcore-flow")
         self._guard_hop = ThreadHop(GUARD_WORKERS, "authcore-guard")
         self.flow_hop, self.guard_hop = self._flow_hop, self._guard_hop
+        self.follower = Follower(lambda: self.ports(Drive.BLOCKING).db, self._stream, self._release, plan.clock)
+        self.watches = Watches(self.follower.listen)
+        self._memory: CredentialStore | None = None
+        self.on_ended: dict[Drive, list[Callable[[Sequence[Revocation]], Awaitable[None]]]] = defaultdict(list)
 
     def ports(self, drive: Drive) -> Ports:
         """Answer the drive's ports, the same each time; raise ConfigurationError if the database has none."""
@@ -94,6 +119,7 @@ class Backends:
 
     def dispose(self) -> None:
         """Close every connection and let every thread end; what is asked for next opens again."""
+        self.follower.stop()
         for thing in (self._source, self._pool, self._flow_hop, self._guard_hop, self._http, self._async_http):
             if isinstance(thing, Disposable):
                 thing.dispose()
@@ -102,6 +128,7 @@ class Backends:
         if drive is not Drive.BLOCKING:
             self._pool.beside_loop()
         db = self._database(drive)
+        db.watch(partial(self._ended, drive))
         kv = self._key_value(db)
         return Ports(
             db=db,
@@ -113,6 +140,33 @@ class Backends:
             random=self._plan.random,
             hooks=_HOOKS[drive](),
         )
+
+    async def _ended(self, drive: Drive, ended: Sequence[Revocation]) -> None:
+        self.follower.apply(ended, self._plan.clock.now())
+        self.follower.ring()
+        for told in self.on_ended[drive]:
+            await told(ended)
+
+    def credential_store(
+        self, drive: Drive, choice: Any, app: AppSettings, longest: timedelta
+    ) -> CredentialStore | None:
+        """Answer where a drive finds access credentials of one transport; None for the ledger of sessions itself."""
+        ports = self.ports(drive)
+        if choice == "memory":
+            self._memory = self._memory or memory(ports)
+            return self._memory
+        store = store_of(choice, app, ports, longest, blocks=drive is not Drive.ASYNCIO)
+        return offloaded(store) if drive is Drive.ASYNCIO else store
+
+    def _stream(self) -> Stream | None:
+        chosen = self._plan.stream
+        if isinstance(chosen, Stream):
+            return chosen
+        return self._source.stream() if chosen == "auto" and isinstance(self._source, Streaming) else None
+
+    def _release(self) -> None:
+        if isinstance(self._source, Releasing):
+            self._source.release()
 
     def _database(self, drive: Drive) -> Database:
         if drive is not Drive.ASYNCIO:

@@ -3,8 +3,8 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Callable
-from typing import TYPE_CHECKING, Generic, ParamSpec, Protocol, TypeVar
+from collections.abc import Awaitable, Callable, Sequence
+from typing import TYPE_CHECKING, Any, Generic, ParamSpec, Protocol, TypeVar
 
 from sqlalchemy import MetaData
 from sqlalchemy.engine import Connection
@@ -13,7 +13,7 @@ from authcore.backends import fork
 from authcore.backends.failures import FOREIGN, is_disconnected, is_worth_another_run, raise_translated
 from authcore.backends.schema import alone, create_missing
 from authcore.errors import Unavailable
-from authcore.ports import Store
+from authcore.ports import REVOKED, Store
 from authcore.reports import sentence
 
 if TYPE_CHECKING:
@@ -21,6 +21,7 @@ if TYPE_CHECKING:
 
 P = ParamSpec("P")
 R = TypeVar("R")
+Told = Callable[[Sequence[Any]], Awaitable[None]]
 
 RUNS_AGAIN = 3
 PATIENCE = 5.0  # seconds after which a write is not begun again
@@ -119,6 +120,7 @@ class BlockingDatabase:
     def __init__(self, side: BlockingSide, tables: TablesOnce | None = None) -> None:
         self._side = side
         self._tables = tables
+        self._told: Told | None = None
 
     async def read(self, store: Store[P, R], /, *args: P.args, **kwargs: P.kwargs) -> R:
         """Run reads without a transaction, again if the connection was dead; raise Unavailable."""
@@ -138,10 +140,18 @@ class BlockingDatabase:
             try:
                 if self._tables is not None and not self._tables.done:
                     self._tables.make(self._side)
-                return self._side.write(body)
+                answer = self._side.write(body)
             except FOREIGN as error:
                 if not body.may_run_again(error):
                     raise_translated(error)
+            else:
+                if body.left and self._told is not None:
+                    await self._told(body.left)
+                return answer
+
+    def watch(self, told: Told) -> None:
+        """Hand what ended to `told` after each commit."""
+        self._told = told
 
     def after_commit(self, callback: Callable[[], None]) -> None:
         """Call at once: nothing of authcore is uncommitted outside `write`."""
@@ -160,6 +170,7 @@ class AsyncDatabase:
     def __init__(self, side: AsyncSide, tables: TablesOnce | None = None) -> None:
         self._side = side
         self._tables = tables
+        self._told: Told | None = None
 
     async def read(self, store: Store[P, R], /, *args: P.args, **kwargs: P.kwargs) -> R:
         """Run reads without a transaction, again if the connection was dead; raise Unavailable."""
@@ -181,10 +192,18 @@ class AsyncDatabase:
             try:
                 await self._prepare()
                 async with self._side.writing().begin() as tx:
-                    return await tx.run_sync(body)
+                    answer = await tx.run_sync(body)
             except FOREIGN as error:
                 if not body.may_run_again(error):
                     raise_translated(error)
+            else:
+                if body.left and self._told is not None:
+                    await self._told(body.left)
+                return answer
+
+    def watch(self, told: Told) -> None:
+        """Hand what ended to `told` after each commit."""
+        self._told = told
 
     def after_commit(self, callback: Callable[[], None]) -> None:
         """Call at once: nothing of authcore is uncommitted outside `write`."""
@@ -207,10 +226,13 @@ class _Body(Generic[R]):
         self._again = RUNS_AGAIN
         self._until = time.monotonic() + PATIENCE
         self._ended = False
+        self.left: Sequence[Any] = ()
 
     def __call__(self, tx: Connection) -> R:
         self._ended = False
+        tx.info.pop(REVOKED, None)  # of a run that was rolled back
         answer = self._run(tx)
+        self.left = tx.info.pop(REVOKED, ())
         self._ended = True
         return answer
 

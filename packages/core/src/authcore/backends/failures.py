@@ -1,14 +1,18 @@
-"""The one table from what databases and drivers raise to what authcore answers.
+"""The tables from what databases, Redis and their drivers raise to what authcore answers.
 
 the database cannot be reached, is locked, full, damaged or read-only   Unavailable
 every connection of the pool is taken                                   Unavailable
 a table or column is missing                                            Unavailable, naming `authcore db upgrade`
 another transaction was in the way                                      run again, then Unavailable
 anything else, IntegrityError first of all                              passes unchanged
+
+Redis or its cluster is away, loading, full, read-only or too busy      Unavailable
+anything else of Redis, a right that is lacking first of all            passes unchanged
 """
 
 from __future__ import annotations
 
+import re
 from typing import NoReturn
 
 from sqlalchemy.exc import DBAPIError, InterfaceError, OperationalError, ProgrammingError
@@ -37,6 +41,19 @@ _STATES_AWAY = frozenset({"25006"})  # read_only_sql_transaction: a standby answ
 _STATES_NO_SCHEMA = frozenset({"42P01", "42703", "3F000"})  # undefined table, column, schema
 _NUMBERS_AGAIN = frozenset({1213, 1020})  # ER_LOCK_DEADLOCK, ER_CHECKREAD
 _NUMBERS_NO_SCHEMA = frozenset({1146, 1054})  # ER_NO_SUCH_TABLE, ER_BAD_FIELD_ERROR
+# By name, since the client is the application's own: redis-py and its forks name them alike.
+_REDIS_AWAY = frozenset(
+    {
+        "ClusterError",
+        "ConnectionError",
+        "OutOfMemoryError",
+        "ReadOnlyError",
+        "RedisClusterException",
+        "TimeoutError",
+        "TryAgainError",
+    }
+)
+_REDIS_SAYS_AWAY = re.compile(r"\b(BUSY|CLUSTERDOWN|LOADING|MASTERDOWN|MISCONF|NOREPLICAS|OOM|READONLY|TRYAGAIN)\b")
 
 
 def raise_translated(error: Exception) -> NoReturn:
@@ -44,6 +61,15 @@ def raise_translated(error: Exception) -> NoReturn:
     if is_schema_missing(error):
         raise Unavailable(NO_SCHEMA) from error
     if _is_away(error):
+        raise Unavailable from error
+    raise error
+
+
+def raise_translated_redis(error: Exception) -> NoReturn:
+    """Raise Unavailable from what a Redis client raised, or `error` itself where the table lets it pass."""
+    names = {kind.__name__ for kind in type(error).__mro__}
+    refused = "ResponseError" in names and _REDIS_SAYS_AWAY.search(str(error)) is not None
+    if refused or names & _REDIS_AWAY or isinstance(error, OSError):
         raise Unavailable from error
     raise error
 

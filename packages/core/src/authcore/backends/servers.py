@@ -26,6 +26,7 @@ class Pooled:
 
     def __init__(self, url: URL) -> None:
         self._url = url
+        self.driver = url.get_driver_name()
         self._engine = LazyEngine(lambda: create_engine(url, **POOL, **server_settings(url)))
         self._pair = fork.Lazy(lambda: _Pair(self._engine.get()))
 
@@ -45,6 +46,11 @@ class Pooled:
         with engine.begin() as tx:
             return run(tx)
 
+    def connect_apart(self) -> Connection:
+        """Answer a connection in AUTOCOMMIT of its caller's own."""
+        settings = {**server_settings(self._url), "isolation_level": "AUTOCOMMIT"}
+        return create_engine(self._url, poolclass=NullPool, **settings).connect()
+
     def dispose(self) -> None:
         """Close every connection; those in use when this is called again."""
         self._engine.close_idle()
@@ -55,6 +61,7 @@ class PooledGiven:
 
     def __init__(self, engine: Engine) -> None:
         self._given = engine
+        self.driver = engine.dialect.driver
         self._pair = _Pair(engine)
         fork.register(self)
 
@@ -74,6 +81,12 @@ class PooledGiven:
             connection.detach()
             with connection.begin():
                 return run(connection)
+
+    def connect_apart(self) -> Connection:
+        """Answer a connection in AUTOCOMMIT of its caller's own."""
+        connection = self._pair.reading.connect()
+        connection.detach()
+        return connection
 
     def dispose(self) -> None:
         """Leave the engine open: it is the application's."""

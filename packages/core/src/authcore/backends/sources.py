@@ -24,6 +24,7 @@ from authcore.backends.engines import asyncio_url, blocking_url, check_driver, i
 from authcore.backends.inline import InlineReader, InlineReads
 from authcore.backends.servers import GivenAsync, PerLoop, Pooled, PooledGiven
 from authcore.backends.sqlite import SqliteFile, SqliteGiven, SqliteMemory
+from authcore.backends.streams import PostgresStream, Stream
 from authcore.errors import ConfigurationError, Unavailable
 from authcore.ports import Database
 from authcore.tables import metadata as shipped
@@ -71,6 +72,24 @@ class Migratable(Protocol):
 
         `existing` refuses to make a database that is not there.
         """
+        ...
+
+
+@runtime_checkable
+class Streaming(Protocol):
+    """A source whose server tells of what others commit."""
+
+    def stream(self) -> Stream | None:
+        """Answer what to listen to, or None with a driver that cannot listen; raise ConfigurationError without one."""
+        ...
+
+
+@runtime_checkable
+class Releasing(Protocol):
+    """A source that opens a connection for each thread."""
+
+    def release(self) -> None:
+        """Close what the calling thread has open."""
         ...
 
 
@@ -165,6 +184,13 @@ class Server:
     def inline(self) -> InlineReads | None:
         """Answer None: a server may take its time."""
         return None
+
+    def stream(self) -> Stream | None:
+        """Answer LISTEN of PostgreSQL over psycopg, or None."""
+        side = self._blocking
+        if self.dialect != "postgresql" or not isinstance(side, Pooled | PooledGiven) or side.driver != "psycopg":
+            return None
+        return PostgresStream(side.connect_apart)
 
     def create_tables(self, metadata: MetaData) -> None:
         """Make the missing tables; raise Unavailable."""

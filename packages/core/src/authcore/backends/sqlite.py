@@ -18,6 +18,7 @@ from sqlalchemy.pool import NullPool, QueuePool, StaticPool
 from authcore.backends import fork
 from authcore.backends.engines import LazyEngine
 from authcore.backends.failures import is_busy
+from authcore.backends.sqlite_groups import GroupedWrites
 from authcore.errors import ConfigurationError
 
 if TYPE_CHECKING:
@@ -31,23 +32,22 @@ BUSY_TIMEOUT = 5.0  # seconds that a connection, or a thread at the process lock
 
 
 class SqliteFile:
-    """One file: reads on a connection of each thread's own, writes one by one behind a process lock."""
+    """One file: reads on a connection of each thread's own, writes one by one, and committed together."""
 
     def __init__(self, url: URL) -> None:
         self._url = url
-        self._patience = patience(url)
         self._readers = ThreadConnections(lambda: _engine(url, NullPool, _set_up_reader))
         self._writer = LazyEngine(lambda: _engine(url, QueuePool, _set_up_writer))
-        self._turn = fork.Mutex()
+        # BEGIN IMMEDIATE: a plain BEGIN that turns to writing fails at once, whatever the timeout.
+        self._writes = GroupedWrites(lambda: immediate(self._writer.get()), patience(url))
 
     def read(self, run: Run[R]) -> R:
         """Run outside a transaction, on a connection that refuses writes."""
         return self._readers.run(run)
 
     def write(self, run: Run[R]) -> R:
-        """Run inside BEGIN IMMEDIATE: a plain BEGIN that turns to writing fails at once, whatever the timeout."""
-        with self._turn.within(self._patience), immediate(self._writer.get()) as tx:
-            return run(tx)
+        """Run inside a transaction, and answer once it is committed."""
+        return self._writes.write(run)
 
     def write_apart(self, run: Run[R]) -> R:
         """Run like `write`, on a connection that is closed afterwards."""
@@ -57,7 +57,7 @@ class SqliteFile:
     def dispose(self) -> None:
         """Close every connection."""
         self._readers.dispose()
-        with self._turn:
+        with self._writes.quiet():
             self._writer.close_idle()
 
 

@@ -12,9 +12,11 @@ from authcore.cli.application import Sentences, app_option, bound, with_auth
 from authcore.cli.audit import audit
 from authcore.cli.database import clean, db
 from authcore.cli.findings import doctor
+from authcore.cli.keys import keys
 from authcore.cli.limits import limits
 from authcore.cli.mails import mails
 from authcore.cli.outbox import outbox
+from authcore.cli.sessions import sessions
 from authcore.cli.show import openapi, routes, secret
 from authcore.cli.users import users
 
@@ -32,7 +34,7 @@ def group() -> None:
     """
 
 
-for command in (audit, clean, db, doctor, limits, mails, openapi, outbox, routes, secret, users):
+for command in (audit, clean, db, doctor, keys, limits, mails, openapi, outbox, routes, secret, sessions, users):
     group.add_command(command)
 
 

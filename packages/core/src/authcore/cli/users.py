@@ -9,7 +9,9 @@ import click
 import msgspec
 
 from authcore.app import Auth
-from authcore.cli.application import demand_database, with_auth
+from authcore.bindings import BlockingCalls
+from authcore.cli.application import Misused, demand_database, with_auth
+from authcore.context import is_tenant_id
 from authcore.errors import InvalidFields
 from authcore.features.administration import AccountInfo
 
@@ -21,32 +23,52 @@ def users() -> None:
     """Find, make, disable, enable and delete users. A user is named by its id, address or username."""
 
 
+def _of_tenant(command: F) -> F:
+    return click.option("--tenant", metavar="ID", help="Whose users.  [default: the default tenant's]")(command)
+
+
 def _named(command: F) -> F:
-    return click.argument("user", metavar="USER")(command)
+    return click.argument("user", metavar="USER")(_of_tenant(command))
 
 
-def _found(auth: Auth, user: str) -> AccountInfo:
+def calls_for(auth: Auth, tenant: str | None) -> BlockingCalls:
+    """Answer the calls for the tenant of an id, the default one without it; raise ClickException."""
+    if tenant is not None and not is_tenant_id(tenant):
+        raise Misused(f"--tenant is {tenant!r}: write the id of a tenant, such as --tenant acme.")
     demand_database(auth)
-    find = auth.blocking.administration.find
+    return auth.blocking if tenant is None else auth.blocking.for_tenant(tenant)
+
+
+def find_user(auth: Auth, user: str, tenant: str | None) -> tuple[BlockingCalls, AccountInfo]:
+    """Answer a tenant's user of an id, address or username, and the tenant's calls; raise ClickException."""
+    calls = calls_for(auth, tenant)
     for kind in ("user_id", "email", "username"):
         try:
-            found = find(**{kind: user})
+            found = calls.administration.find(**{kind: user})
         except InvalidFields:  # no address, no name
             continue
         if found is not None:
-            return found
-    raise click.ClickException(f"There is no user {user!r}.")
+            return calls, found
+    raise click.ClickException(_nobody(auth, user, tenant))
+
+
+def _nobody(auth: Auth, user: str, tenant: str | None) -> str:
+    if tenant is not None:
+        return f"There is no user {user!r} in the tenant {tenant!r}."
+    if auth.settings.tenant is not None:
+        return f"There is no user {user!r} in the default tenant: --tenant names another."
+    return f"There is no user {user!r}."
 
 
 @users.command("list")
+@_of_tenant
 @click.option("--after", default="", help="Go on behind this id.")
 @click.option("--limit", default=100, show_default=True, type=click.IntRange(1, 1000))
 @click.option("--json", "as_json", is_flag=True, help="One line of JSON for each.")
 @with_auth
-def list_(auth: Auth, after: str, limit: int, as_json: bool) -> None:
+def list_(auth: Auth, tenant: str | None, after: str, limit: int, as_json: bool) -> None:
     """List users in the order of their ids."""
-    demand_database(auth)
-    for found in auth.blocking.administration.list(after=after, limit=limit):
+    for found in calls_for(auth, tenant).administration.list(after=after, limit=limit):
         click.echo(msgspec.json.encode(found).decode() if as_json else _line(found))
 
 
@@ -57,9 +79,10 @@ def _line(found: AccountInfo) -> str:
 @users.command()
 @_named
 @with_auth
-def show(auth: Auth, user: str) -> None:
+def show(auth: Auth, user: str, tenant: str | None) -> None:
     """Print what is known of a user, as JSON."""
-    click.echo(msgspec.json.format(msgspec.json.encode(_found(auth, user))).decode())
+    _, found = find_user(auth, user, tenant)
+    click.echo(msgspec.json.format(msgspec.json.encode(found)).decode())
 
 
 @users.command()
@@ -68,14 +91,21 @@ def show(auth: Auth, user: str) -> None:
 @click.option("--verified", is_flag=True, help="Take the address as proven.")
 @click.option("--display-name")
 @click.option("--username")
+@_of_tenant
 @with_auth
 def create(
-    auth: Auth, email: str, password: bool, verified: bool, display_name: str | None, username: str | None
+    auth: Auth,
+    email: str,
+    password: bool,
+    verified: bool,
+    display_name: str | None,
+    username: str | None,
+    tenant: str | None,
 ) -> None:
     """Make a user."""
-    demand_database(auth)
+    calls = calls_for(auth, tenant)
     given = click.prompt("Password", hide_input=True, confirmation_prompt=True) if password else None
-    made = auth.blocking.administration.create(
+    made = calls.administration.create(
         email=email, password=given, verified=verified, display_name=display_name, username=username
     )
     click.echo(made.id)
@@ -84,55 +114,60 @@ def create(
 @users.command()
 @_named
 @with_auth
-def disable(auth: Auth, user: str) -> None:
+def disable(auth: Auth, user: str, tenant: str | None) -> None:
     """Disable a user and end every session."""
-    done = auth.blocking.administration.disable(user_id=_found(auth, user).user.id)
+    calls, found = find_user(auth, user, tenant)
+    done = calls.administration.disable(user_id=found.user.id)
     click.echo("Disabled." if done else "It was disabled already.")
 
 
 @users.command()
 @_named
 @with_auth
-def enable(auth: Auth, user: str) -> None:
+def enable(auth: Auth, user: str, tenant: str | None) -> None:
     """Enable a user again."""
-    done = auth.blocking.administration.enable(user_id=_found(auth, user).user.id)
+    calls, found = find_user(auth, user, tenant)
+    done = calls.administration.enable(user_id=found.user.id)
     click.echo("Enabled." if done else "It was enabled already.")
 
 
 @users.command()
 @_named
 @with_auth
-def unlock(auth: Auth, user: str) -> None:
+def unlock(auth: Auth, user: str, tenant: str | None) -> None:
     """Let a password that rests after 100 failures work again."""
-    email = _found(auth, user).user.email
-    done = email is not None and auth.blocking.password.unlock(email=email)
+    calls, found = find_user(auth, user, tenant)
+    done = found.user.email is not None and calls.password.unlock(email=found.user.email)
     click.echo("Unlocked." if done else "Nothing was counted.")
 
 
 @users.command()
 @_named
 @with_auth
-def require_password_change(auth: Auth, user: str) -> None:
+def require_password_change(auth: Auth, user: str, tenant: str | None) -> None:
     """Ask for another password at the next sign-in."""
-    done = auth.blocking.administration.require_password_change(user_id=_found(auth, user).user.id)
+    calls, found = find_user(auth, user, tenant)
+    done = calls.administration.require_password_change(user_id=found.user.id)
     click.echo("The next sign-in asks for another password." if done else "There is no password.")
 
 
 @users.command()
 @_named
 @with_auth
-def mark_compromised(auth: Auth, user: str) -> None:
+def mark_compromised(auth: Auth, user: str, tenant: str | None) -> None:
     """Let the password open nothing until a reset replaces it, and end every session."""
-    done = auth.blocking.administration.mark_compromised(user_id=_found(auth, user).user.id)
+    calls, found = find_user(auth, user, tenant)
+    done = calls.administration.mark_compromised(user_id=found.user.id)
     click.echo("The password opens nothing; a reset replaces it." if done else "There is no password.")
 
 
 @users.command()
 @_named
 @with_auth
-def end_sessions(auth: Auth, user: str) -> None:
+def end_sessions(auth: Auth, user: str, tenant: str | None) -> None:
     """End every session of a user."""
-    ended = auth.blocking.administration.end_sessions(user_id=_found(auth, user).user.id)
+    calls, found = find_user(auth, user, tenant)
+    ended = calls.administration.end_sessions(user_id=found.user.id)
     click.echo(f"Ended: {ended}.")
 
 
@@ -140,10 +175,10 @@ def end_sessions(auth: Auth, user: str) -> None:
 @_named
 @click.option("--yes", is_flag=True, help="Do not ask.")
 @with_auth
-def delete(auth: Auth, user: str, yes: bool) -> None:
+def delete(auth: Auth, user: str, tenant: str | None, yes: bool) -> None:
     """Delete a user at once, with everything that is stored of it."""
-    found = _found(auth, user)
+    calls, found = find_user(auth, user, tenant)
     if not yes:
         click.confirm(f"Delete {found.user.email or found.user.id} and everything that is stored of it?", abort=True)
-    auth.blocking.administration.delete(user_id=found.user.id)
+    calls.administration.delete(user_id=found.user.id)
     click.echo("Deleted.")

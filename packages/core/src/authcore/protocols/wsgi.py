@@ -9,6 +9,8 @@ from typing import Any
 from authcore.http import BODY_CAP, BodyFault, Request
 
 Environ = Mapping[str, Any]
+_NAMES: dict[str, str] = {}
+_MOST_NAMES = 256
 _LENGTH = re.compile(r"[0-9]{1,18}\Z")
 
 
@@ -19,12 +21,18 @@ def path_of(environ: Environ) -> str:
     return path.encode("latin-1", "replace").decode("utf-8", "replace")
 
 
+def _named(key: str) -> str:
+    """Answer a header's name, and keep it in mind: every request of a site has much the same ones."""
+    name = key[5:].replace("_", "-").lower()
+    if len(_NAMES) < _MOST_NAMES:  # strangers make up as many as they like
+        _NAMES[key] = name
+    return name
+
+
 def headers_of(environ: Environ) -> dict[str, str]:
     """Answer the headers by lower-case name."""
     found = {
-        key[5:].replace("_", "-").lower(): value.strip(" \t")
-        for key, value in environ.items()
-        if key.startswith("HTTP_")
+        _NAMES.get(key) or _named(key): value.strip(" \t") for key, value in environ.items() if key.startswith("HTTP_")
     }
     for key, name in (("CONTENT_TYPE", "content-type"), ("CONTENT_LENGTH", "content-length")):
         if value := environ.get(key):

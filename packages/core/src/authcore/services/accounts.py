@@ -15,6 +15,7 @@ from sqlalchemy.engine import Connection
 
 from authcore.decode import convert
 from authcore.errors import field_error
+from authcore.services import revocations
 from authcore.tables import PERSONAL, Json, Key, UtcDateTime, metadata
 from authcore.values import Value
 
@@ -470,7 +471,7 @@ def _upgrade(tx: Connection, new: NewUser, guest: Guest) -> bool:
         "locale_": new.locale,
         "fields_": dict(new.fields) if new.fields else None,
     }
-    return tx.execute(_UPGRADE, {**known, **made}).rowcount == 1
+    return _over(tx, guest, new.created_at, tx.execute(_UPGRADE, {**known, **made}).rowcount)
 
 
 def guest(tx: Connection, tenant: str, user_id: str, shape: UserShape) -> Guest | None:
@@ -482,7 +483,13 @@ def guest(tx: Connection, tenant: str, user_id: str, shape: UserShape) -> Guest 
 def retire(tx: Connection, guest: Guest, now: datetime) -> bool:
     """End every session of a guest who is about to be somebody else; tell whether this caller did."""
     known = {"id_": guest.user.id, "tenant_": guest.tenant, "epoch_": guest.epoch, "now_": now}
-    return tx.execute(_RETIRE, known).rowcount == 1
+    return _over(tx, guest, now, tx.execute(_RETIRE, known).rowcount)
+
+
+def _over(tx: Connection, guest: Guest, now: datetime, ended: int) -> bool:
+    if ended:
+        revocations.user_ended(tx, guest.user.id, guest.epoch + 1, now)
+    return ended == 1
 
 
 def add_identity(tx: Connection, tenant: str, provider: str, identifier: str, user_id: str, now: datetime) -> None:
@@ -505,4 +512,7 @@ def drop_further(tx: Connection, user_id: str) -> None:
 
 def mark_verified(tx: Connection, user_id: str, now: datetime) -> bool:
     """Note that the user's address is proven; tell whether it was not before."""
-    return tx.execute(_VERIFY, {"id_": user_id, "now_": now}).rowcount == 1
+    if tx.execute(_VERIFY, {"id_": user_id, "now_": now}).rowcount == 0:
+        return False
+    revocations.changed(tx, user_id, now)
+    return True

@@ -7,9 +7,11 @@ from typing import Any, Literal
 
 import msgspec
 from msgspec import UNSET, UnsetType
+from msgspec.structs import replace
 
 from authcore.context import Context
 from authcore.route import Answer
+from authcore.services import user_agents
 from authcore.services.accounts import User
 from authcore.services.bodies import MaybeTokens
 from authcore.services.challenges import ChallengeView
@@ -35,12 +37,17 @@ class ChallengeRequiredBody(msgspec.Struct, frozen=True, kw_only=True):
     challenge: ChallengeView
 
 
+def shown(session: Session) -> Session:
+    """Answer a session as its owner sees it, with its device by name."""
+    return replace(session, device=user_agents.readable(session.user_agent))
+
+
 def answer(ctx: Context, outcome: SignedIn | ChallengeRequired, *, made: int = 200) -> Answer:
     """Answer a sign-in's outcome: `made` for a session, 202 for a challenge."""
     if isinstance(outcome, ChallengeRequired):
         return challenge_answer(outcome)
     tokens = token_fields(outcome.issued, ctx.now())
-    body = SignedInBody(user=outcome.user, session=outcome.session, **tokens, **_remember_fields(outcome))
+    body = SignedInBody(user=outcome.user, session=shown(outcome.session), **tokens, **_remember_fields(outcome))
     return Answer(made, body, outcome.cookies)
 
 

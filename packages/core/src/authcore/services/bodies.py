@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from typing import Annotated, Literal
 
+import msgspec
 from msgspec import UNSET, Meta, UnsetType
 
 from authcore.route import Private
@@ -26,6 +27,25 @@ class DeviceBody(Body, frozen=True, kw_only=True):
     transport: Literal["cookie", "bearer"] | None = None
     device_id: ShortText | None = None
     device_name: ShortText | None = None
+
+
+def asking_to_remember(body: type[msgspec.Struct]) -> type[msgspec.Struct]:
+    """Answer a body that takes `remember_me` as well, where it is one of a route that makes a session."""
+    if not issubclass(body, DeviceBody):
+        return body
+    return msgspec.defstruct(
+        body.__name__,
+        [("remember_me", bool, False)],
+        bases=(body,),
+        frozen=True,
+        kw_only=True,
+        forbid_unknown_fields=True,
+    )
+
+
+def remember_me(body: DeviceBody) -> bool | None:
+    """Answer whether a body asks to be remembered; None where nobody may ask."""
+    return getattr(body, "remember_me", None)
 
 
 class MaybeTokens(Private, frozen=True, kw_only=True):

@@ -310,6 +310,12 @@ _END_OF_USER = (
     .where(challenges.c.user_id == bindparam("user_"), challenges.c.spent_at.is_(None))
     .values(spent_at=bindparam("now_"))
 )
+_END_DEPENDING = (
+    update(challenges)
+    .where(challenges.c.user_id.is_not(None), challenges.c.spent_at.is_(None))
+    .values(spent_at=bindparam("now_"))
+)
+_END_OF_TENANT = _END_DEPENDING.where(challenges.c.tenant == bindparam("tenant_"))
 _END_PURPOSE = (
     update(challenges)
     .where(
@@ -320,6 +326,17 @@ _END_PURPOSE = (
         challenges.c.spent_at.is_(None),
     )
     .values(spent_at=bindparam("now_"))
+)
+_HOLD = (
+    select(challenges.c.id)
+    .where(
+        challenges.c.tenant == bindparam("tenant_"),
+        challenges.c.purpose == bindparam("purpose_"),
+        challenges.c.subject == bindparam("subject_"),
+        challenges.c.spent_at.is_(None),
+    )
+    .order_by(challenges.c.id)
+    .with_for_update()
 )
 _EXPIRED = select(challenges.c.id).where(challenges.c.expires_at < bindparam("before_")).limit(bindparam("most_"))
 _CLEAN = delete(challenges).where(challenges.c.id == bindparam("id_"))
@@ -582,6 +599,22 @@ def end_all(tx: Connection, tenant: str, purpose: str, subject: str, now: dateti
 def end_of_user(tx: Connection, user_id: str, now: datetime) -> int:
     """End every open challenge that depends on a user's credentials (rule T9); answer how many."""
     return tx.execute(_END_OF_USER, {"user_": user_id, "now_": now}).rowcount
+
+
+def end_depending(tx: Connection, tenant: str | None, now: datetime) -> int:
+    """End every open challenge of a tenant, or of them all, that depends on somebody's credentials; answer how many."""
+    if tenant is None:
+        return tx.execute(_END_DEPENDING, {"now_": now}).rowcount
+    return tx.execute(_END_OF_TENANT, {"tenant_": tenant, "now_": now}).rowcount
+
+
+def hold_all(tx: Connection, challenge: Challenge) -> None:
+    """Lock every open challenge of the same purpose about the same subject, in one order.
+
+    It stands before a spend that ends the others, where several may be open: two at once would wait for each other.
+    """
+    known = {"tenant_": challenge.tenant, "purpose_": challenge.kind.purpose, "subject_": challenge.subject}
+    tx.execute(_HOLD, known).all()
 
 
 def end_earlier(tx: Connection, challenge: Challenge) -> int:

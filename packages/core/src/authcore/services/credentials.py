@@ -7,7 +7,7 @@ from datetime import datetime
 from sqlalchemy import bindparam, select, update
 from sqlalchemy.engine import Connection
 
-from authcore.services import accounts, challenges, passwords
+from authcore.services import accounts, challenges, passwords, revocations
 from authcore.services.accounts import users
 
 _EPOCH = (
@@ -49,6 +49,7 @@ def end(tx: Connection, user_id: str, now: datetime) -> int:
     tx.execute(_EPOCH, {"id_": user_id, "now_": now})
     challenges.end_of_user(tx, user_id, now)
     epoch: int = tx.execute(_READ, {"id_": user_id}).scalar_one()
+    revocations.user_ended(tx, user_id, epoch, now)
     return epoch
 
 

@@ -15,7 +15,7 @@ from sqlalchemy import Column, Delete, Select, Table, bindparam, delete, select
 from sqlalchemy.engine import Connection
 
 from authcore.context import Context
-from authcore.services import accounts, credentials, events, journal, outbox, passwords, sessions
+from authcore.services import accounts, credentials, events, journal, outbox, passwords, revocations, sessions
 from authcore.services.accounts import users
 from authcore.services.seal import Unsealable, unseal
 from authcore.tables import Sealed, shipped
@@ -147,5 +147,6 @@ def _erase(
     if account is None or (due is not None and (account.delete_at is None or account.delete_at > due)):
         return False
     events.write(tx, happened)
+    revocations.user_ended(tx, user_id, revocations.GONE, happened.event.at)
     journal.forget(tx, traces)
     return remove(tx, tenant, user_id)

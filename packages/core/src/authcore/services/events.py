@@ -154,6 +154,13 @@ class SessionsEnded(Event, frozen=True):
     count: int
 
 
+class EpochBumped(Event, frozen=True):
+    """Everything of a tenant, or of the whole application, was ended at once."""
+
+    scope: Literal["tenant", "application"]
+    count: int
+
+
 class RefreshReused(Event, frozen=True):
     """A replaced refresh token was presented: its family has ended."""
 
@@ -311,6 +318,7 @@ EVENTS: tuple[type[Event], ...] = (
     EmailChangeUndone,
     EmailChanged,
     EmailRemoved,
+    EpochBumped,
     Failed,
     Lockout,
     Login,

@@ -14,7 +14,7 @@ from typing import Any
 from sqlalchemy.engine import Connection
 
 from authcore.context import Context
-from authcore.services import accounts, challenges, erasure, events, guard
+from authcore.services import accounts, bags, challenges, erasure, events, guard
 from authcore.services.accounts import Guest, NewUser, User
 from authcore.services.challenges import Attempt
 from authcore.services.events import Event, Occurred
@@ -47,11 +47,19 @@ async def answering(ctx: Context, attempt: Attempt) -> Guest | None:
     A link moves it in the browser that asked alone; a code is typed where it was asked for.
     """
     guest = await present(ctx)
-    if guest is None or attempt.token is None:
-        return guest
+    return guest if guest is not None and await _asked_here(ctx, attempt) else None
+
+
+async def brings_bag(ctx: Context, attempt: Attempt) -> bool:
+    """Tell whether the browser's data bag may go to whom a challenge signs in, for `answering`'s reason."""
+    return bags.carried(ctx) is None or await _asked_here(ctx, attempt)
+
+
+async def _asked_here(ctx: Context, attempt: Attempt) -> bool:
+    if attempt.token is None:
+        return True
     challenge = await ctx.db.read(challenges.find_for, attempt)
-    asked_here = challenge is not None and attempt.binding in challenge.bindings
-    return guest if asked_here else None
+    return challenge is not None and attempt.binding in challenge.bindings
 
 
 def born(ctx: Context, new: NewUser) -> tuple[Event, ...]:

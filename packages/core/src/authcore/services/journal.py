@@ -57,7 +57,7 @@ pseudonyms = Table(
 _USERS = frozenset({"user", "user_id"})
 _SUBJECTS = frozenset({"email", "phone"})
 _KEYED = frozenset({"old_email"})
-_PLAIN = frozenset({"count"})
+_PLAIN = frozenset({"count", "scope"})
 FIELDS = frozenset({"tenant", "at", "session_id", "anonymous_id"}) | _USERS | _SUBJECTS | _KEYED | _PLAIN
 """The fields of events that a row knows how to keep; any other one is left out of it."""
 

@@ -34,6 +34,10 @@ class KeyRing:
         """Answer every key for a purpose, the newest first."""
         return [self._derived(master, purpose) for master in self._masters.values()]
 
+    def ids(self) -> list[str]:
+        """Answer the ids of the keys, the newest first: opaque, and the same on every node."""
+        return list(self._masters)
+
     def get(self, key_id: str, purpose: str) -> bytes | None:
         """Answer the key of an id, or None when it is no longer in the ring."""
         master = self._masters.get(key_id)

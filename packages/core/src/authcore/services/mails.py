@@ -8,7 +8,6 @@ from __future__ import annotations
 
 import re
 from functools import lru_cache
-from html import unescape
 from pathlib import Path
 from textwrap import fill
 from typing import TYPE_CHECKING, Any
@@ -84,6 +83,8 @@ def _preview(html: Template, names: dict[str, Any]) -> str:
     """Answer the text that a mailbox shows beside the subject: the template's block `preview`, as plain text."""
     block = html.blocks.get("preview")
     markup = "" if block is None else "".join(block(html.new_context(names)))
+    from html import unescape
+
     return " ".join(unescape(markup).split())
 
 

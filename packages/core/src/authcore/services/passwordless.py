@@ -89,13 +89,14 @@ async def enter(
     via: Transport,
     device_id: str | None = None,
     device_name: str | None = None,
+    remember_me: bool | None = None,
 ) -> Outcome:
     """Spend the secret and enter the pipeline; make the account first where there is none and the way lets it grow.
 
     Raises InvalidChallenge, InvalidCredentials of a disabled account, SignUpClosed.
     """
     found, _ = await mailed.held(ctx, attempt)
-    guest = await guests.answering(ctx, attempt)
+    guest, bag = await guests.answering(ctx, attempt), await guests.brings_bag(ctx, attempt)
     new = await _new(ctx, way, found.recipient, guest) if way.grows and found.user_id is None else None
     drawn = Drawn(
         way.provider,
@@ -109,7 +110,15 @@ async def enter(
     for event in entered.happened:
         await events.tell(ctx, event)
     return await pipeline.complete(
-        ctx, entered.account, way.proof, via=via, device_id=device_id, device_name=device_name, guest=guest
+        ctx,
+        entered.account,
+        way.proof,
+        via=via,
+        device_id=device_id,
+        device_name=device_name,
+        remember_me=remember_me,
+        guest=guest,
+        bag=bag,
     )
 
 

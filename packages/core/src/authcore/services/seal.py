@@ -35,6 +35,11 @@ def unseal(keys: KeyRing, kind: str, sealed: bytes) -> Any:
     return msgspec.json.decode(_open(key, nonce, body, head + kind.encode()))
 
 
+def key_id(sealed: bytes) -> str:
+    """Answer the id of the key that a value is sealed under."""
+    return sealed[1:9].hex()
+
+
 def _open(key: bytes, nonce: bytes, body: bytes, aad: bytes) -> bytes:
     from cryptography.exceptions import InvalidTag
 

@@ -10,8 +10,9 @@ from typing import Literal
 
 from authcore.ports import Randomness
 
-Kind = Literal["at", "st", "rt", "ch", "br", "ln", "rm"]
-"""Access (bearer), session (cookie), refresh, challenge id, browser binding, link, remember."""
+Kind = Literal["at", "st", "rt", "ch", "br", "ln", "rm", "cr", "bg"]
+"""Access (bearer), session (cookie), refresh, challenge id, browser binding, link, remember, of a credential store,
+a guest's data bag."""
 
 SIZE = 32  # bytes
 # 43 characters carry 258 bits: only 16 last characters are canonical for 256, and no other spelling is read.

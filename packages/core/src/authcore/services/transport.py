@@ -5,7 +5,7 @@ from __future__ import annotations
 import hashlib
 from base64 import urlsafe_b64encode
 from datetime import datetime
-from typing import Any
+from typing import Any, ClassVar
 
 from authcore.context import Context
 from authcore.decode import is_storable, to_struct
@@ -14,7 +14,8 @@ from authcore.http import Cookie
 from authcore.services import cookies, tokens
 from authcore.services.address import client_of
 from authcore.services.bodies import DeviceBody
-from authcore.services.sessions import Client, Issued, SessionSettings, Transport
+from authcore.services.sessions import Client, Issued, SessionSettings, Transport, access_kind
+from authcore.values import Value
 
 BINDING_TTL = 3600  # seconds; longer than any challenge of a first factor lives
 
@@ -29,8 +30,16 @@ def resolve(ctx: Context, asked: Transport | None) -> Transport:
     return asked or ("cookie" if _is_browser(ctx) else "bearer")
 
 
-def chosen(ctx: Context, asked: Transport | None, device_id: str | None, device_name: str | None) -> Transport:
+def chosen(
+    ctx: Context,
+    asked: Transport | None,
+    device_id: str | None,
+    device_name: str | None,
+    remember_me: bool | None = None,
+) -> Transport:
     """Answer the transport; refuse here what a body would not have let through: callers have forms of their own."""
+    if remember_me is not None and ctx.settings(SessionSettings).remember_me != "ask":
+        raise field_error("remember_me", "unknown", "There is no such field.")
     device = {"device_id": device_id, "device_name": device_name}
     to_struct({"transport": asked, **device}, DeviceBody)
     for field, text in device.items():
@@ -39,27 +48,55 @@ def chosen(ctx: Context, asked: Transport | None, device_id: str | None, device_
     return resolve(ctx, asked)
 
 
+def persists(ctx: Context, via: Transport, remember_me: bool | None) -> bool:
+    """Tell whether the cookies of a session to be made outlive the browser; tokens are the client's to keep."""
+    rule = ctx.settings(SessionSettings).remember_me
+    return via == "bearer" or rule == "always" or (rule == "ask" and remember_me is True)
+
+
 def _is_browser(ctx: Context) -> bool:
     headers = ctx.request.headers if ctx.request else {}
     return "origin" in headers or any(name.startswith("sec-fetch-") for name in headers)
 
 
-def credential_digest(ctx: Context) -> bytes | None:
-    """Answer the digest of the one access secret that the request carries, or None (rules R7, T5).
+class Presented(Value, frozen=True):
+    """The one access credential that a request carries, in the place that it came in."""
 
-    A secret counts only in the place that its kind belongs to. Raises AmbiguousCredentials for a cookie beside a bearer
-    token, and for headers that servers read differently.
+    hidden: ClassVar = frozenset({"text"})
+    via: Transport
+    text: str
+
+    @property
+    def digest(self) -> bytes | None:
+        """Answer the digest of an opaque secret; None if it is none, or belongs into another place (rule T5)."""
+        return tokens.digest(self.text, access_kind(self.via))
+
+
+def presented(ctx: Context) -> Presented | None:
+    """Answer the one access credential that the request carries, or None (rule R7).
+
+    Raises AmbiguousCredentials for a cookie beside a bearer token, and for headers that servers read differently.
     """
     if ctx.request is None:
         return None
-    offered = ctx.settings(SessionSettings).transport
-    bearer = None if offered == "cookie" else _bearer(ctx.request.headers.get("authorization"))
+    settings = ctx.settings(SessionSettings)
+    offered, headers = settings.transport, ctx.request.headers
+    bearer = None if offered == "cookie" else _bearer(headers.get("authorization"))
+    if settings.header is not None and (named := headers.get(settings.header.lower())) is not None:
+        bearer = _beside(bearer, named)
     cookie = None if offered == "bearer" else cookies.read(ctx.app, ctx.request, "session")
     if bearer is None:
-        return None if cookie is None else tokens.digest(cookie, "st")
+        return None if cookie is None else Presented("cookie", cookie)
     if cookie is not None:
         raise AmbiguousCredentials()
-    return tokens.digest(bearer, "at")
+    return Presented("bearer", bearer)
+
+
+def _beside(bearer: str | None, named: str) -> str:
+    """Answer the token in the header of `Sessions(header=…)`, which stands in the place of a bearer's (S50)."""
+    if bearer is not None or "," in named:
+        raise AmbiguousCredentials()
+    return named.strip(" \t")
 
 
 def _bearer(header: str | None) -> str | None:
@@ -71,16 +108,16 @@ def _bearer(header: str | None) -> str | None:
     return value.strip(" \t") if scheme.lower() == "bearer" else None
 
 
-def digest_of(text: str) -> bytes | None:
-    """Answer the digest of an access secret of either transport."""
-    return tokens.digest(text, "at") or tokens.digest(text, "st")
-
-
-def client_info(ctx: Context, device_id: str | None = None, device_name: str | None = None) -> Client:
+def client_info(
+    ctx: Context,
+    device_id: str | None = None,
+    device_name: str | None = None,
+    fingerprint: str | None = None,
+) -> Client:
     """Answer where a session is being made."""
     agent = ctx.request.headers.get("user-agent") if ctx.request else None
     address = client_of(ctx.request, ctx.app.trusted_proxies).address
-    return Client(address, _printable(agent), device_id, device_name)
+    return Client(address, _printable(agent), device_id, device_name, fingerprint)
 
 
 def _printable(text: str | None) -> str | None:
@@ -116,11 +153,23 @@ def session_cookies(ctx: Context, issued: Issued) -> tuple[Cookie, ...]:
     """Answer the cookies that hand a session to a browser, none under bearer."""
     if issued.transport == "bearer":
         return ()
-    now = ctx.now()
-    made = [cookies.make(ctx.app, "session", issued.access, seconds_until(issued.access_expires, now))]
+    made = [
+        *_parts(ctx, cookies.make_split(ctx.app, "session", issued.access, _age(ctx, issued, issued.access_expires)))
+    ]
     if issued.refresh is not None and issued.refresh_expires is not None:
-        made.append(cookies.make(ctx.app, "refresh", issued.refresh, seconds_until(issued.refresh_expires, now)))
+        made.append(cookies.make(ctx.app, "refresh", issued.refresh, _age(ctx, issued, issued.refresh_expires)))
     return tuple(made)
+
+
+def _age(ctx: Context, issued: Issued, expires: datetime) -> int | None:
+    return seconds_until(expires, ctx.now()) if issued.session.persistent else None
+
+
+def _parts(ctx: Context, made: tuple[Cookie, ...]) -> tuple[Cookie, ...]:
+    """Answer the parts of a value, and clear those of an earlier and longer one that the request still carries."""
+    names = {cookie.name for cookie in made}
+    stale = [cookie for cookie in cookies.clear_carried(ctx.app, ctx.request, "session") if cookie.name not in names]
+    return (*made, *stale)
 
 
 def cleared_cookies(ctx: Context) -> tuple[Cookie, ...]:
@@ -129,8 +178,7 @@ def cleared_cookies(ctx: Context) -> tuple[Cookie, ...]:
     R5: an answer to a request without cookies sets none, so another site's sign-out changes nothing.
     """
     names: tuple[cookies.Name, ...] = ("session", "refresh")
-    header = ctx.request.headers.get("cookie", "") if ctx.request else ""
-    return tuple(cookies.clear(ctx.app, name) for name in names if cookies.cookie_name(ctx.app, name) in header)
+    return tuple(cookie for name in names for cookie in cookies.clear_carried(ctx.app, ctx.request, name))
 
 
 # --- the browser's binding to its challenges ---

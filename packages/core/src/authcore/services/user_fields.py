@@ -15,6 +15,8 @@ from authcore.errors import ConfigurationError, field_error
 from authcore.route import Private, Route
 from authcore.services import identifiers
 from authcore.services.accounts import PLAIN, User, UserShape
+from authcore.services.bodies import asking_to_remember
+from authcore.services.sessions import SessionSettings
 
 if TYPE_CHECKING:
     from authcore.context import AppSettings
@@ -85,18 +87,20 @@ def extended(body: type[msgspec.Struct], shape: UserShape) -> type[msgspec.Struc
 def routes_of(app: AppSettings, features: Iterable[Feature]) -> list[Route]:
     """Answer the routes of rooms as this application serves them.
 
-    Bodies take its own fields and what names its users; fallbacks have given way.
+    Bodies take its own fields, what names its users and whether to remember them; fallbacks have given way.
     """
     features = tuple(features)
     routes = [route for feature in features for route in feature.routes]
     firm = {(route.method, route.path) for route in routes if not route.fallback}
     kept = [route for route in routes if not (route.fallback and (route.method, route.path) in firm)]
     used = identifiers.of(features)
-    return [_as_served(route, app.user, used) for route in kept]
+    asks = any(isinstance(f.settings, SessionSettings) and f.settings.remember_me == "ask" for f in features)
+    return [_as_served(route, app.user, used, asks=asks) for route in kept]
 
 
-def _as_served(route: Route, shape: UserShape, used: identifiers.Identifiers) -> Route:
+def _as_served(route: Route, shape: UserShape, used: identifiers.Identifiers, *, asks: bool) -> Route:
     body = extended(route.body, shape) if route.user_fields else route.body
+    body = asking_to_remember(body) if asks else body
     return replace(route, body=identifiers.extended(body, used) if route.identifiers else body)
 
 

@@ -3,10 +3,11 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Callable, Sequence
-from dataclasses import replace
+from collections.abc import Awaitable, Callable, Sequence
 from datetime import UTC, datetime, timedelta
-from typing import ParamSpec, TypeVar
+from typing import Any, ParamSpec, TypeVar
+
+from msgspec.structs import replace
 
 from authcore.ports import Count, Database, Hasher, KeyValue, Limiter, PasswordMatch, Ports, Store, Tally, Window
 
@@ -44,6 +45,10 @@ class SuspendingDatabase:
         """Suspend, then write."""
         await asyncio.sleep(0)
         return await self._inner.write(store, *args, **kwargs)
+
+    def watch(self, told: Callable[[Sequence[Any]], Awaitable[None]]) -> None:
+        """Hand the function on."""
+        self._inner.watch(told)
 
     def after_commit(self, callback: Callable[[], None]) -> None:
         """Hand the callback on."""

@@ -15,6 +15,7 @@ from authcore_django import (
     current_session,
     current_user,
     get_auth,
+    guard,
     require,
     set_cookies,
 )
@@ -116,3 +117,101 @@ def leave(request: AuthcoreRequest) -> HttpResponse:
 
 async def aleave(request: AuthcoreRequest) -> HttpResponse:
     return set_cookies(HttpResponse("out"), await request.authcore.acalls.sessions.sign_out())
+
+
+def who(request: AuthcoreRequest, name: str) -> HttpResponse:
+    asked = guard(request, name)
+    user = asked.user()
+    return JsonResponse({"email": user.email if user else None, "check": asked.check(), "guest": asked.guest()})
+
+
+async def awho(request: AuthcoreRequest, name: str) -> HttpResponse:
+    asked = request.authcore.aguard(name)
+    user, check, guest = await asked.user(), await asked.check(), await asked.guest()
+    return JsonResponse({"email": user.email if user else None, "check": check, "guest": guest})
+
+
+def attempt(request: AuthcoreRequest, name: str) -> HttpResponse:
+    made = request.authcore.guard(name).attempt(**json.loads(request.body))
+    email = made.user.email if made.user else None
+    return set_cookies(JsonResponse({"succeeded": made.succeeded, "email": email, "token": made.access_token}), made)
+
+
+async def aattempt(request: AuthcoreRequest, name: str) -> HttpResponse:
+    made = await request.authcore.aguard(name).attempt(**json.loads(request.body))
+    email = made.user.email if made.user else None
+    return set_cookies(JsonResponse({"succeeded": made.succeeded, "email": email, "token": made.access_token}), made)
+
+
+def logout(request: AuthcoreRequest, name: str) -> HttpResponse:
+    ended = request.authcore.guard(name).logout()
+    return set_cookies(JsonResponse({"ended": ended is not None}), ended)
+
+
+async def alogout(request: AuthcoreRequest, name: str) -> HttpResponse:
+    ended = await request.authcore.aguard(name).logout()
+    return set_cookies(JsonResponse({"ended": ended is not None}), ended)
+
+
+def login(request: AuthcoreRequest) -> HttpResponse:
+    made = request.authcore.guard("api").login(json.loads(request.body)["id"], amr=("pwd",), scopes=["read"])
+    return JsonResponse({"token": made.access_token})
+
+
+async def alogin(request: AuthcoreRequest) -> HttpResponse:
+    user = json.loads(request.body)["id"]
+    made = await request.authcore.aguard("api").login(user, amr=("pwd",), scopes=["read"])
+    return JsonResponse({"token": made.access_token})
+
+
+@require(guard="api")
+def api(request: AuthenticatedRequest) -> HttpResponse:
+    again = request.authcore.guard().user()
+    return JsonResponse({"email": request.authcore.user.email, "again": again.email if again else None})
+
+
+@require(guard="api")
+async def aapi(request: AuthenticatedRequest) -> HttpResponse:
+    again = await request.authcore.aguard().user()
+    return JsonResponse({"email": request.authcore.user.email, "again": again.email if again else None})
+
+
+CHECKED: dict[str, Any] = {
+    "user": {"email": "vouched@example.com", "display_name": "Vouched", "email_verified": True},
+    "amr": ("pwd", "otp"),
+    "claims": {"shop": 7},
+}
+
+
+def fill(request: AuthcoreRequest) -> HttpResponse:
+    request.authcore.calls.bag.put("cart", [7])
+    return set_cookies(HttpResponse(), request.authcore.calls.bag.put("step", 2))
+
+
+async def afill(request: AuthcoreRequest) -> HttpResponse:
+    await request.authcore.acalls.bag.put("cart", [7])
+    return set_cookies(HttpResponse(), await request.authcore.acalls.bag.put("step", 2))
+
+
+def vouch(request: AuthcoreRequest) -> HttpResponse:
+    return set_cookies(HttpResponse(), request.authcore.calls.sessions.create_session(**CHECKED))
+
+
+async def avouch(request: AuthcoreRequest) -> HttpResponse:
+    return set_cookies(HttpResponse(), await request.authcore.acalls.sessions.create_session(**CHECKED))
+
+
+def bag(request: AuthcoreRequest) -> HttpResponse:
+    return JsonResponse(request.authcore.calls.bag.all())
+
+
+async def abag(request: AuthcoreRequest) -> HttpResponse:
+    return JsonResponse(await request.authcore.acalls.bag.all())
+
+
+def regenerate(request: AuthcoreRequest) -> HttpResponse:
+    return set_cookies(HttpResponse(), request.authcore.calls.bag.regenerate())
+
+
+async def aregenerate(request: AuthcoreRequest) -> HttpResponse:
+    return set_cookies(HttpResponse(), await request.authcore.acalls.bag.regenerate())

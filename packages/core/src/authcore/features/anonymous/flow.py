@@ -25,18 +25,21 @@ async def sign_in(
     transport: Transport | None = None,
     device_id: str | None = None,
     device_name: str | None = None,
+    remember_me: bool | None = None,
 ) -> Outcome:
     """Make a user without an account, and its session.
 
     Raises AlreadySignedIn, InvalidFields, SignUpClosed, RateLimited.
     """
-    via = ways.chosen(ctx, transport, device_id, device_name)
+    via = ways.chosen(ctx, transport, device_id, device_name, remember_me)
     if ctx.who is not None or await guard.authenticate(ctx) is not None:
         raise AlreadySignedIn()
     await limits.count(ctx, Hit("anonymous.address"))
     new = await admission.new_user(ctx, way="anonymous")
     await ctx.db.write(accounts.create, new)
-    return await pipeline.complete(ctx, new.account(), NOTHING, via=via, device_id=device_id, device_name=device_name)
+    return await pipeline.complete(
+        ctx, new.account(), NOTHING, via=via, device_id=device_id, device_name=device_name, remember_me=remember_me
+    )
 
 
 async def sweep(ctx: Context, most: int) -> int:

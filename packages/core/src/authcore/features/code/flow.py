@@ -61,15 +61,18 @@ async def verify(
     transport: Transport | None = None,
     device_id: str | None = None,
     device_name: str | None = None,
+    remember_me: bool | None = None,
 ) -> Outcome:
     """Spend a code and enter the pipeline; a wrong one counts.
 
     Raises InvalidFields, InvalidChallenge, InvalidCredentials, SignUpClosed, RateLimited.
     """
-    via = ways.chosen(ctx, transport, device_id, device_name)
+    via = ways.chosen(ctx, transport, device_id, device_name, remember_me)
     way = await _way_of(ctx, challenge_id)
     attempt = await mailed.attempt(ctx, way.kind, challenge_id=challenge_id, code=code)
-    return await passwordless.enter(ctx, way, attempt, via=via, device_id=device_id, device_name=device_name)
+    return await passwordless.enter(
+        ctx, way, attempt, via=via, device_id=device_id, device_name=device_name, remember_me=remember_me
+    )
 
 
 async def _way_of(ctx: Context, challenge_id: str) -> Way:

@@ -10,6 +10,7 @@ from authcore.features.code import flow
 from authcore.features.code.schemas import RequestCode, VerifyCode
 from authcore.route import Answer, Route
 from authcore.services.answers import ChallengeRequiredBody, SentBody, SignedInBody, answer
+from authcore.stores import MaxConcurrentReached
 
 
 async def request(ctx: Context, body: RequestCode) -> Answer:
@@ -43,7 +44,7 @@ ROUTES = (
         body=VerifyCode,
         answers={200: SignedInBody, 202: ChallengeRequiredBody},
         mints=True,
-        raises=(InvalidChallenge, InvalidCredentials, SignUpClosed, RateLimited),
+        raises=(MaxConcurrentReached, InvalidChallenge, InvalidCredentials, SignUpClosed, RateLimited),
         tag="code",
     ),
 )

@@ -10,7 +10,19 @@ from authcore.features.email_change import mails, store
 from authcore.features.email_change.settings import EmailChangeSettings
 from authcore.features.email_change.store import Back, Change, Undo
 from authcore.route import FRESH, SIGNED_IN
-from authcore.services import accounts, challenges, events, guard, limits, mailed, outbox, sessions, transport
+from authcore.services import (
+    access,
+    accounts,
+    challenges,
+    events,
+    guard,
+    lifetimes,
+    limits,
+    mailed,
+    outbox,
+    sessions,
+    transport,
+)
 from authcore.services.accounts import EMAIL_PASSWORD, User
 from authcore.services.challenges import Attempt, Challenge
 from authcore.services.limits import Hit
@@ -86,7 +98,8 @@ async def confirm(
     outbox.wake(ctx)
     user, happened = outcome
     await events.tell_all(ctx, happened)
-    return SignedIn(user, drawn.issued, transport.session_cookies(ctx, drawn.issued))
+    issued = await access.hand_over(ctx, drawn.issued)
+    return SignedIn(user, issued, transport.session_cookies(ctx, issued))
 
 
 async def _draw(ctx: Context, who: Authenticated, attempt: Attempt, found: Challenge) -> Change:
@@ -128,7 +141,8 @@ def _undo(ctx: Context, user: User, attempt: Attempt) -> Undo:
 
 def _renewed(ctx: Context, who: Authenticated) -> Issued:
     session = replace(who.session, last_seen_at=ctx.now(), current=True)
-    return sessions.secrets_for(ctx, session, session.created_at + ctx.settings(SessionSettings).absolute_ttl)
+    ends_at = lifetimes.absolute_end(ctx.settings(SessionSettings), session.transport, session.created_at)
+    return sessions.secrets_for(ctx, session, ends_at)
 
 
 # --- taking it back ---

@@ -8,7 +8,7 @@ from authcore.features.email_change import flow
 from authcore.features.email_change.schemas import ChangedEmailBody, ChangeEmail, ConfirmChange, UndoChange, UndoneBody
 from authcore.route import SIGNED_IN, Answer, Empty, Route
 from authcore.services import pages
-from authcore.services.answers import ChallengeRequiredBody, answer
+from authcore.services.answers import ChallengeRequiredBody, answer, shown
 from authcore.services.pages import Landing, NeedsConfirm
 from authcore.services.transport import token_fields
 
@@ -21,7 +21,7 @@ async def change(ctx: Context, body: ChangeEmail) -> Answer:
 async def confirm(ctx: Context, body: ConfirmChange) -> Answer:
     """Change the address."""
     done = await flow.confirm(ctx, token=body.token, challenge_id=body.challenge_id, code=body.code)
-    told = ChangedEmailBody(user=done.user, session=done.session, **token_fields(done.issued, ctx.now()))
+    told = ChangedEmailBody(user=done.user, session=shown(done.session), **token_fields(done.issued, ctx.now()))
     return Answer(200, told, done.cookies)
 
 

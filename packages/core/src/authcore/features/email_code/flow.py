@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+import hashlib
+
+import msgspec
 from msgspec.structs import replace
 
 from authcore.context import Context
@@ -50,8 +53,16 @@ async def begin(ctx: Context, state: SignInState) -> Mailed:
 
 
 def _subject(state: SignInState) -> str:
-    # A repeat goes on from where the first sign-in stood: only one that has proved the same may be answered with it.
-    return ":".join((state.user_id, str(state.aal), ",".join(state.amr), ",".join(state.passed)))
+    # A repeat goes on from where the first sign-in stood: only one that has proved the same, and asks for a session of
+    # the same power, may be answered with it.
+    return ":".join((state.user_id, str(state.aal), ",".join(state.amr), ",".join(state.passed), *_asked(state)))
+
+
+def _asked(state: SignInState) -> list[str]:
+    asked = {"persistent": state.persistent, "scopes": state.scopes, "claims": state.claims}
+    if asked == {"persistent": True, "scopes": None, "claims": None}:
+        return []
+    return [hashlib.sha256(msgspec.json.encode(asked, order="deterministic")).hexdigest()[:32]]
 
 
 async def verify(ctx: Context, *, challenge_id: str, code: str, remember: bool = False) -> Outcome:

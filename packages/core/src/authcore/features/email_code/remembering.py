@@ -73,6 +73,13 @@ async def issue(ctx: Context, state: SignInState) -> Remembered | None:
     return Remembered(None, ends_at, (cookies.make(ctx.app, "device", token, seconds_until(ends_at, ctx.now())),))
 
 
+async def give_back(ctx: Context, state: SignInState) -> None:
+    """Let the token that was spent for a sign-in be spent again."""
+    digest = _spent(state)
+    if digest is not None:
+        await ctx.db.write(store.give_back, ctx.tenant.id, state.user_id, digest)
+
+
 def _spent(state: SignInState) -> bytes | None:
     if state.remember_until is None or state.remember_token is None:
         return None

@@ -8,6 +8,7 @@ from authcore.features.email_code import flow
 from authcore.features.email_code.schemas import Resend, Verify
 from authcore.route import Answer, Route
 from authcore.services.answers import ChallengeRequiredBody, SignedInBody, answer
+from authcore.stores import MaxConcurrentReached
 
 
 async def verify(ctx: Context, body: Verify) -> Answer:
@@ -30,7 +31,7 @@ ROUTES = (
         body=Verify,
         answers={200: SignedInBody, 202: ChallengeRequiredBody},
         mints=True,
-        raises=(InvalidChallenge, AmbiguousCredentials, InvalidCredentials, RateLimited),
+        raises=(MaxConcurrentReached, InvalidChallenge, AmbiguousCredentials, InvalidCredentials, RateLimited),
         tag="email_code",
     ),
     Route(

@@ -30,3 +30,7 @@ class EmailCodeStep(SignInStep):
     async def remember(self, ctx: Context, account: Account, state: SignInState) -> Remembered | None:
         """Hand out a remember token."""
         return await remembering.issue(ctx, state)
+
+    async def give_back(self, ctx: Context, state: SignInState) -> None:
+        """Let the remember token be spent again."""
+        await remembering.give_back(ctx, state)

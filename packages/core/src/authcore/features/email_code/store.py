@@ -11,7 +11,7 @@ from sqlalchemy.engine import Connection
 from authcore.features.email_code.schemas import RememberedBrowser
 from authcore.features.email_code.tables import remembered
 from authcore.ports import counting
-from authcore.services import accounts, challenges, events
+from authcore.services import accounts, challenges, events, revocations
 from authcore.services.accounts import users
 from authcore.services.challenges import Attempt, Refused
 from authcore.services.events import Event, Occurred
@@ -47,13 +47,15 @@ class Refusal(Value, frozen=True):
     reused: bool = False
 
 
+_GENERATION = revocations.generation()
+_PRESENT = select(_GENERATION)
 _mine = (remembered.c.tenant == bindparam("tenant_"), remembered.c.user_id == bindparam("user_"))
 _SPEND = (
     update(remembered)
     .where(
         *_mine,
         remembered.c.digest == bindparam("digest_"),
-        remembered.c.epoch == bindparam("epoch_"),
+        remembered.c.epoch == _GENERATION + bindparam("epoch_"),
         remembered.c.transport == bindparam("transport_"),
         or_(remembered.c.device.is_(None), remembered.c.device == bindparam("device_", type_=remembered.c.device.type)),
         remembered.c.spent_at.is_(None),
@@ -65,6 +67,11 @@ _BY_DIGEST = select(remembered).where(*_mine, remembered.c.digest == bindparam("
 _REPLACED = (
     update(remembered).where(*_mine, remembered.c.digest == bindparam("digest_")).values(replaced_at=bindparam("now_"))
 )
+_GIVE_BACK = (
+    update(remembered)
+    .where(*_mine, remembered.c.digest == bindparam("digest_"), remembered.c.replaced_at.is_(None))
+    .values(spent_at=None)
+)
 _FORGET = delete(remembered).where(*_mine)
 _INSERT = insert(remembered)
 _LIVE = (
@@ -72,7 +79,7 @@ _LIVE = (
     .select_from(remembered.join(users, users.c.id == remembered.c.user_id))
     .where(
         *_mine,
-        remembered.c.epoch == users.c.credential_epoch,
+        remembered.c.epoch == users.c.credential_epoch + _GENERATION,
         remembered.c.spent_at.is_(None),
         remembered.c.expires_at > bindparam("now_"),
     )
@@ -123,7 +130,7 @@ def keep(tx: Connection, made: Presented, expires_at: datetime, spent: bytes | N
             "digest": made.digest,
             "tenant": made.tenant,
             "user_id": made.user_id,
-            "epoch": made.epoch,
+            "epoch": made.epoch + tx.execute(_PRESENT, {"tenant_": made.tenant}).scalar_one(),
             "transport": made.transport,
             "device": made.device,
             "created_at": made.now,
@@ -132,6 +139,11 @@ def keep(tx: Connection, made: Presented, expires_at: datetime, spent: bytes | N
             "replaced_at": None,
         },
     )
+
+
+def give_back(tx: Connection, tenant: str, user_id: str, digest: bytes) -> None:
+    """Let a token that was spent, and never replaced, be spent again."""
+    tx.execute(_GIVE_BACK, {"tenant_": tenant, "user_": user_id, "digest_": digest})
 
 
 def forget(tx: Connection, tenant: str, user_id: str, now: datetime) -> int:

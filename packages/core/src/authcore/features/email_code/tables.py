@@ -22,4 +22,4 @@ remembered = Table(
 )
 """`expires_at` is that of the first in a row of tokens, each of which replaced the one before; `spent_at` is when it
 spared a code, `replaced_at` when its successor was handed out. `device` is the SHA-256 of the `device_id` that it was
-given to. One of an older `epoch` than its user's is over."""
+given to. `epoch` is the user's epoch plus the tenant's generation, neither of which ever falls: one of less is over."""

@@ -41,14 +41,17 @@ async def consume(
     transport: Transport | None = None,
     device_id: str | None = None,
     device_name: str | None = None,
+    remember_me: bool | None = None,
 ) -> Outcome:
     """Spend a link's token, or the code beside it, and enter the pipeline.
 
     Raises InvalidFields, InvalidChallenge, InvalidCredentials, SignUpClosed, RateLimited.
     """
     settings = ctx.settings(MagicLinkSettings)
-    via = ways.chosen(ctx, transport, device_id, device_name)
+    via = ways.chosen(ctx, transport, device_id, device_name, remember_me)
     attempt = await mailed.attempt(
         ctx, settings.way.kind, token=token, challenge_id=challenge_id, code=code, bound=settings.same_browser
     )
-    return await passwordless.enter(ctx, settings.way, attempt, via=via, device_id=device_id, device_name=device_name)
+    return await passwordless.enter(
+        ctx, settings.way, attempt, via=via, device_id=device_id, device_name=device_name, remember_me=remember_me
+    )

@@ -12,6 +12,7 @@ from authcore.route import Answer, Empty, Route
 from authcore.services import pages
 from authcore.services.answers import ChallengeRequiredBody, SentBody, SignedInBody, answer
 from authcore.services.pages import Landing, NeedsConfirm
+from authcore.stores import MaxConcurrentReached
 
 _LANDING = Landing(
     title="Sign in",
@@ -66,7 +67,7 @@ ROUTES = (
         body=ConsumeLink,
         answers={200: SignedInBody, 202: ChallengeRequiredBody},
         mints=True,
-        raises=(InvalidChallenge, InvalidCredentials, SignUpClosed, RateLimited),
+        raises=(MaxConcurrentReached, InvalidChallenge, InvalidCredentials, SignUpClosed, RateLimited),
         tag="magic_link",
     ),
 )

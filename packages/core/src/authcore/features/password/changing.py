@@ -19,7 +19,7 @@ from authcore.features.password.errors import (
 from authcore.features.password.store import Binding
 from authcore.http import Cookie
 from authcore.route import FRESH
-from authcore.services import accounts, challenges, events, guard, limits, mailed, passwords
+from authcore.services import access, accounts, challenges, events, guard, limits, mailed, passwords
 from authcore.services import password_policy as policy
 from authcore.services import sign_in as pipeline
 from authcore.services import transport as ways
@@ -106,7 +106,7 @@ async def _bind(ctx: Context, who: Authenticated, epoch: int, digest: str, proof
     if not await ctx.db.write(store.change, made, happened):
         raise NotAuthenticated()
     await events.tell(ctx, happened)
-    return _updated(ctx, who, issued)
+    return await _updated(ctx, who, issued)
 
 
 def _binding(ctx: Context, user_id: str, epoch: int | None, digest: str, issued: Issued | None = None) -> Binding:
@@ -121,7 +121,8 @@ def _binding(ctx: Context, user_id: str, epoch: int | None, digest: str, issued:
     )
 
 
-def _updated(ctx: Context, who: Authenticated, issued: Issued) -> PasswordUpdate:
+async def _updated(ctx: Context, who: Authenticated, issued: Issued) -> PasswordUpdate:
+    issued = await access.hand_over(ctx, issued)
     return PasswordUpdate(ctx.now(), _changed(ctx, who.user), issued, ways.session_cookies(ctx, issued))
 
 
@@ -183,7 +184,7 @@ async def verify_password_change(ctx: Context, *, challenge_id: str, code: str) 
     if not await ctx.db.write(store.change_by_code, attempt, made, happened):
         raise InvalidChallenge()
     await events.tell(ctx, happened)
-    return _updated(ctx, who, issued)
+    return await _updated(ctx, who, issued)
 
 
 # --- the first one ---
@@ -210,7 +211,7 @@ async def set_password(ctx: Context, *, new_password: str, password_confirmation
     if not await ctx.db.write(store.set_first, made, happened):
         raise PasswordExists()
     await events.tell(ctx, happened)
-    return _updated(ctx, who, issued)
+    return await _updated(ctx, who, issued)
 
 
 # --- by the application ---

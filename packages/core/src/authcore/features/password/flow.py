@@ -59,6 +59,7 @@ async def sign_up(
     transport: Transport | None = None,
     device_id: str | None = None,
     device_name: str | None = None,
+    remember_me: bool | None = None,
 ) -> Outcome:
     """Begin a registration, or make the user at once where no code is required.
 
@@ -73,14 +74,14 @@ async def sign_up(
     address, name = accounts.canonical_email(email), _display_name(display_name)
     policy.accept(ctx, password, email=address)
     confirm(password, password_confirmation)
-    via = ways.chosen(ctx, transport, device_id, device_name)
+    via = ways.chosen(ctx, transport, device_id, device_name, remember_me)
     await limits.count(ctx, Hit("sign_up.address"), Hit("sign_up.account", address), Hit("hash.share"))
     await admission.admit(ctx, Candidate("sign_up", ctx.tenant.id, address, display_name=name))
     clean = await policy.accepted(ctx, password, email=address, field="password")
     profile = {"display_name": name, "fields": own}
     if settings.require_code:
         return await _pend(ctx, address, clean, profile, via)
-    return await _register(ctx, address, clean, profile, via, device_id, device_name)
+    return await _register(ctx, address, clean, profile, via, device_id, device_name, remember_me)
 
 
 async def _pend(ctx: Context, email: str, password: str, profile: dict[str, Any], via: Transport) -> ChallengeRequired:
@@ -119,6 +120,7 @@ async def _register(
     via: Transport,
     device_id: str | None,
     device_name: str | None,
+    remember_me: bool | None,
 ) -> Outcome:
     digest = await ctx.hasher.hash(password)
     guest = await guests.present(ctx)
@@ -129,7 +131,9 @@ async def _register(
         raise AccountExists()
     outbox.wake(ctx)
     await events.tell_all(ctx, happened)
-    return await pipeline.complete(ctx, new.account(), PASSWORD, via=via, device_id=device_id, device_name=device_name)
+    return await pipeline.complete(
+        ctx, new.account(), PASSWORD, via=via, device_id=device_id, device_name=device_name, remember_me=remember_me
+    )
 
 
 async def verify_sign_up(
@@ -140,13 +144,14 @@ async def verify_sign_up(
     transport: Transport | None = None,
     device_id: str | None = None,
     device_name: str | None = None,
+    remember_me: bool | None = None,
 ) -> Outcome:
     """Spend the code, make the user, and sign in; raise InvalidChallenge, PasswordDisabled, RateLimited.
 
     A wrong code counts; unknown, expired, used and wrong are one answer.
     """
     settings = enabled(ctx)
-    via = ways.chosen(ctx, transport, device_id, device_name)
+    via = ways.chosen(ctx, transport, device_id, device_name, remember_me)
     attempt = await challenges.attempt(ctx, settings.sign_up, challenge_id, code, binding=ways.binding_of(ctx))
     pending = await ctx.db.read(challenges.find, ctx.tenant.id, settings.sign_up, challenge_id)
     if pending is None:
@@ -176,6 +181,7 @@ async def verify_sign_up(
         via=via,
         device_id=device_id,
         device_name=device_name,
+        remember_me=remember_me,
         guest=guest,
     )
 
@@ -201,6 +207,7 @@ async def sign_in(
     transport: Transport | None = None,
     device_id: str | None = None,
     device_name: str | None = None,
+    remember_me: bool | None = None,
     remember_token: str | None = None,
 ) -> Outcome:
     """Check a password and enter the pipeline; raise InvalidCredentials, PasswordDisabled, RateLimited, Overloaded.
@@ -210,12 +217,8 @@ async def sign_in(
     `remember_token` spares a step of the pipeline; one that is not this account's is ignored (S12).
     """
     enabled(ctx)
-    via = ways.chosen(ctx, transport, device_id, device_name)
-    provider, name = identifiers.named(ctx, email=email, username=username, phone=phone)
-    await events.emit(ctx, events.Attempting(ctx.tenant.id, ctx.now(), name))
-    await guesses.begin(ctx, name)
-    account = await _checked(ctx, provider, name, password)
-    await guesses.forgive(ctx, name)
+    via = ways.chosen(ctx, transport, device_id, device_name, remember_me)
+    account = await identified(ctx, password, email=email, username=username, phone=phone)
     return await pipeline.complete(
         ctx,
         account,
@@ -223,9 +226,22 @@ async def sign_in(
         via=via,
         device_id=device_id,
         device_name=device_name,
+        remember_me=remember_me,
         remember_token=remember_token,
         guest=await guests.present(ctx),
     )
+
+
+async def identified(
+    ctx: Context, password: str, *, email: str | None, username: str | None, phone: str | None
+) -> Account:
+    """Answer the account of a name whose password this is; raise InvalidCredentials, counted, and InvalidFields."""
+    provider, name = identifiers.named(ctx, email=email, username=username, phone=phone)
+    await events.emit(ctx, events.Attempting(ctx.tenant.id, ctx.now(), name))
+    await guesses.begin(ctx, name)
+    account = await _checked(ctx, provider, name, password)
+    await guesses.forgive(ctx, name)
+    return account
 
 
 async def _checked(ctx: Context, provider: str, name: str, password: str) -> Account:

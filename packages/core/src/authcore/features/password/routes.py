@@ -39,11 +39,13 @@ from authcore.features.password.schemas import (
 )
 from authcore.route import FRESH, SIGNED_IN, Answer, Empty, Route
 from authcore.services import pages, transport
-from authcore.services.answers import ChallengeRequiredBody, SignedInBody, answer, challenge_answer
+from authcore.services.answers import ChallengeRequiredBody, SignedInBody, answer, challenge_answer, shown
+from authcore.services.bodies import remember_me
 from authcore.services.identifiers import sent
 from authcore.services.pages import Landing, NeedsConfirm
 from authcore.services.sign_in import ChallengeRequired
 from authcore.services.user_fields import given
+from authcore.stores import MaxConcurrentReached
 
 
 async def sign_up(ctx: Context, body: SignUp) -> Answer:
@@ -58,6 +60,7 @@ async def sign_up(ctx: Context, body: SignUp) -> Answer:
         transport=body.transport,
         device_id=body.device_id,
         device_name=body.device_name,
+        remember_me=remember_me(body),
     )
     return answer(ctx, outcome, made=201)
 
@@ -71,6 +74,7 @@ async def verify(ctx: Context, body: VerifySignUp) -> Answer:
         transport=body.transport,
         device_id=body.device_id,
         device_name=body.device_name,
+        remember_me=remember_me(body),
     )
     return answer(ctx, outcome)
 
@@ -89,6 +93,7 @@ async def sign_in(ctx: Context, body: SignIn) -> Answer:
         transport=body.transport,
         device_id=body.device_id,
         device_name=body.device_name,
+        remember_me=remember_me(body),
         remember_token=body.remember_token,
     )
     return answer(ctx, outcome)
@@ -133,7 +138,9 @@ async def set_first(ctx: Context, body: SetPassword) -> Answer:
 
 def _updated(ctx: Context, outcome: PasswordUpdate) -> Answer:
     fields = transport.token_fields(outcome.issued, ctx.now())
-    body = PasswordUpdatedBody(updated_at=outcome.updated_at, user=outcome.user, session=outcome.session, **fields)
+    body = PasswordUpdatedBody(
+        updated_at=outcome.updated_at, user=outcome.user, session=shown(outcome.session), **fields
+    )
     return Answer(200, body, outcome.cookies)
 
 
@@ -171,7 +178,7 @@ ROUTES = (
         answers={202: ChallengeRequiredBody, 201: SignedInBody},
         mints=True,
         user_fields=True,
-        raises=(PasswordDisabled, SignUpClosed, AccountExists, RateLimited, Overloaded),
+        raises=(MaxConcurrentReached, PasswordDisabled, SignUpClosed, AccountExists, RateLimited, Overloaded),
         tag="password",
     ),
     Route(
@@ -182,7 +189,7 @@ ROUTES = (
         body=VerifySignUp,
         answers={200: SignedInBody, 202: ChallengeRequiredBody},
         mints=True,
-        raises=(PasswordDisabled, SignUpClosed, InvalidChallenge, RateLimited),
+        raises=(MaxConcurrentReached, PasswordDisabled, SignUpClosed, InvalidChallenge, RateLimited),
         tag="password",
     ),
     Route(
@@ -204,7 +211,14 @@ ROUTES = (
         answers={200: SignedInBody, 202: ChallengeRequiredBody},
         mints=True,
         identifiers=True,
-        raises=(PasswordDisabled, AmbiguousCredentials, InvalidCredentials, RateLimited, Overloaded),
+        raises=(
+            MaxConcurrentReached,
+            PasswordDisabled,
+            AmbiguousCredentials,
+            InvalidCredentials,
+            RateLimited,
+            Overloaded,
+        ),
         tag="password",
     ),
     Route(
@@ -215,7 +229,7 @@ ROUTES = (
         body=NewPassword,
         answers={200: SignedInBody, 202: ChallengeRequiredBody},
         mints=True,
-        raises=(PasswordDisabled, InvalidChallenge, InvalidCredentials, RateLimited, Overloaded),
+        raises=(MaxConcurrentReached, PasswordDisabled, InvalidChallenge, InvalidCredentials, RateLimited, Overloaded),
         tag="password",
     ),
     Route(

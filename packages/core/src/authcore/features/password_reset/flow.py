@@ -84,6 +84,7 @@ async def complete(
     transport: Transport | None = None,
     device_id: str | None = None,
     device_name: str | None = None,
+    remember_me: bool | None = None,
 ) -> Outcome | ResetDone:
     """Replace the password, end everything that the earlier one opened, and enter the pipeline (rules T9, A8).
 
@@ -92,16 +93,24 @@ async def complete(
     """
     replacing.enabled(ctx)
     settings = ctx.settings(PasswordResetSettings)
-    via = ways.chosen(ctx, transport, device_id, device_name)
+    via = ways.chosen(ctx, transport, device_id, device_name, remember_me)
     replacing.refuse_weak(ctx, new_password, password_confirmation)
     broker = await _broker_of(ctx, challenge_id)
     attempt = await mailed.attempt(ctx, broker.kind, token=token, challenge_id=challenge_id, code=code)
-    guest = await guests.answering(ctx, attempt)
+    guest, bag = await guests.answering(ctx, attempt), await guests.brings_bag(ctx, attempt)
     done = await replacing.replace(ctx, broker, attempt, new_password)
     if not settings.sign_in_after:
         return ResetDone(done.account.user)
     return await pipeline.complete(
-        ctx, done.account, broker.proves, via=via, device_id=device_id, device_name=device_name, guest=guest
+        ctx,
+        done.account,
+        broker.proves,
+        via=via,
+        device_id=device_id,
+        device_name=device_name,
+        remember_me=remember_me,
+        guest=guest,
+        bag=bag,
     )
 
 

@@ -20,6 +20,7 @@ from authcore.route import Answer, Route
 from authcore.services import pages
 from authcore.services.answers import ChallengeRequiredBody, SentBody, SignedInBody, answer
 from authcore.services.pages import Field, Landing, NeedsConfirm
+from authcore.stores import MaxConcurrentReached
 
 
 async def request(ctx: Context, body: RequestReset | RequestResetByEither) -> Answer:
@@ -93,7 +94,7 @@ def routes(*, sign_in_after: bool = True, phone: bool = False) -> tuple[Route, .
             body=CompleteReset,
             answers=after,
             mints=True,
-            raises=(PasswordDisabled, InvalidChallenge, RateLimited, Overloaded),
+            raises=(MaxConcurrentReached, PasswordDisabled, InvalidChallenge, RateLimited, Overloaded),
             tag="password_reset",
         ),
         Route(

@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+import logging
+from collections.abc import Sequence
+
 from msgspec.structs import replace
 
 from authcore.context import Authenticated, Context
@@ -15,11 +18,24 @@ from authcore.errors import (
     field_error,
 )
 from authcore.features.sessions import mails, store
-from authcore.services import challenges, cookies, events, guard, limits, mailed, sessions, tokens, transport
+from authcore.services import (
+    access,
+    challenges,
+    cookies,
+    events,
+    guard,
+    limits,
+    mailed,
+    sessions,
+    tokens,
+    transport,
+    user_agents,
+)
 from authcore.services import sign_in as pipeline
+from authcore.services.access import KINDS
 from authcore.services.accounts import User
 from authcore.services.challenges import ChallengeKind, Spent
-from authcore.services.events import Occurred
+from authcore.services.events import Occurred, RefreshReused
 from authcore.services.limits import Hit
 from authcore.services.sessions import (
     EndedSession,
@@ -33,8 +49,11 @@ from authcore.services.sessions import (
     access_kind,
 )
 from authcore.services.sign_in import ChallengeRequired, Proof, SignedIn
+from authcore.services.transport import Presented
 
+_log = logging.getLogger("authcore.sessions")
 MAIL = Proof(("email",))
+MAX_PLACE = 200  # characters
 
 
 # --- refreshing ---
@@ -69,11 +88,35 @@ async def _slide(ctx: Context) -> Session:
     who = await guard.authenticate(ctx)
     if who is None or who.session.transport != "cookie" or ctx.settings(SessionSettings).cookie_refresh:
         raise InvalidRefreshToken()
-    await guard.note_use(ctx, who, ctx.now())
-    again = await ctx.db.read(sessions.lookup, ctx.tenant.id, who.credential, ctx.now(), ctx.app.user)
+    again = await _touched(ctx, who)
     if again is None:
         raise InvalidRefreshToken()
-    return again.session
+    return again
+
+
+async def _touched(ctx: Context, who: Authenticated) -> Session | None:
+    if not await guard.note_use(ctx, who, ctx.now()):
+        return None
+    again = await _held(ctx, who.session.id)
+    return again.session if again else None
+
+
+async def _held(ctx: Context, session_id: str) -> Authenticated | None:
+    entry = await ctx.db.read(sessions.ledger, ctx.tenant.id, session_id, ctx.now(), ctx.app.user)
+    return entry.who if entry else None
+
+
+async def touch(ctx: Context, session_id: str | None = None) -> Session:
+    """Note that a session is in use and slide its end, by default of the one that asks; answer the session.
+
+    Raises NotFound for an unknown session and one that is over, NotAuthenticated where nobody asks. Server code only.
+    """
+    id_ = _who(ctx).session.id if session_id is None else session_id
+    who = await _held(ctx, id_) if _may_be_id(id_) else None
+    session = await _touched(ctx, who) if who else None
+    if session is None:
+        raise NotFound()
+    return replace(session, current=ctx.who is not None and ctx.who.session.id == id_)
 
 
 async def _rotate(ctx: Context, token: str, via: Transport) -> Issued:
@@ -86,7 +129,10 @@ async def _rotate(ctx: Context, token: str, via: Transport) -> Issued:
             event = events.RefreshReused(ctx.tenant.id, ctx.now(), outcome.user_id, outcome.session_id)
             await events.tell(ctx, event)
         raise InvalidRefreshToken()
-    return _issued(ctx, token, outcome)
+    try:
+        return await access.hand_over(ctx, _issued(ctx, token, outcome))
+    except NotAuthenticated:  # ended in between
+        raise InvalidRefreshToken() from None
 
 
 def _turn(ctx: Context, token: str, digest: bytes, via: Transport) -> Rotation:
@@ -99,9 +145,9 @@ def _turn(ctx: Context, token: str, digest: bytes, via: Transport) -> Rotation:
         nonce=nonce,
         key_id=key_id,
         next_refresh=tokens.must_digest(sessions.derive(key, "refresh", nonce, token, "rt"), "rt"),
-        next_access=tokens.must_digest(
-            sessions.derive(key, "access", nonce, token, access_kind(via)), access_kind(via)
-        ),
+        next_access=None
+        if via in ctx.runtime.stored
+        else tokens.must_digest(sessions.derive(key, "access", nonce, token, access_kind(via)), access_kind(via)),
         settings=ctx.settings(SessionSettings),
         event=events.occur(ctx, events.RefreshReused),
         transport=via,
@@ -119,10 +165,20 @@ def _issued(ctx: Context, token: str, turn: Rotated) -> Issued:
         transport=via,
         access=sessions.derive(key, "access", turn.nonce, token, access_kind(via)),
         access_expires=min(turn.at + settings.access_ttl, turn.ends_at),
-        refresh=sessions.derive(key, "refresh", turn.nonce, token, "rt"),
+        refresh=token if turn.stays else sessions.derive(key, "refresh", turn.nonce, token, "rt"),
         refresh_expires=min(turn.at + settings.refresh_ttl, turn.ends_at),
         ends_at=turn.ends_at,
+        stamp=turn.stamp,
+        at=turn.at,
+        elsewhere=via in ctx.runtime.stored,
     )
+
+
+async def tell_of_reuse(ctx: Context, event: RefreshReused) -> None:
+    """Tell the application of a theft, after its commit, by the hook that it gave for that."""
+    hook = ctx.settings(SessionSettings).on_rotation_reuse
+    if hook is not None:
+        await ctx.hooks.call(hook, event)
 
 
 # --- ending ---
@@ -135,25 +191,38 @@ async def sign_out(
 
     `cookies` of the answer clear those that the request carried, unless an `access_token` says whose session it is.
     """
-    digests = _presented(ctx, access_token, refresh_token or cookies.read(ctx.app, ctx.request, "refresh"))
-    if not digests:
+    shown = await _presented(ctx, access_token, refresh_token or cookies.read(ctx.app, ctx.request, "refresh"))
+    if not shown:
         return None
     happened = events.occur_all(ctx, events.Logout, events.CurrentDeviceLogout)
-    ended, told = await ctx.db.write(store.sign_out, ctx.tenant.id, digests, ctx.now(), ctx.app.user, happened)
+    ended, told = await ctx.db.write(store.sign_out, ctx.tenant.id, shown, ctx.now(), ctx.app.user, happened)
     await events.tell_all(ctx, told)
     if ended is not None:
         ended = replace(ended, cookies=() if access_token else transport.cleared_cookies(ctx))
     return ended
 
 
-def _presented(ctx: Context, access_token: str | None, refresh_token: str | None) -> list[bytes]:
-    carried = transport.digest_of(access_token) if access_token else transport.credential_digest(ctx)
+async def _presented(ctx: Context, access_token: str | None, refresh_token: str | None) -> list[str | bytes]:
+    """Answer the sessions that were shown, each by the digest of a secret or by its id."""
+    given = transport.presented(ctx) if access_token is None else None
+    carried = await _session_of(ctx, [given] if given else _either(access_token))
     refreshing = tokens.digest(refresh_token, "rt") if refresh_token else None
-    return [digest for digest in (carried, refreshing) if digest is not None]
+    return [shown for shown in (carried, refreshing) if shown is not None]
 
 
-def _any_digest(text: str) -> bytes | None:
-    return transport.digest_of(text) or tokens.digest(text, "rt")
+def _either(access_token: str | None) -> list[Presented]:
+    """Answer an access credential as each transport would carry it."""
+    return [Presented(via, access_token) for via in KINDS] if access_token else []
+
+
+async def _session_of(ctx: Context, given: Sequence[Presented]) -> str | bytes | None:
+    for each in given:
+        stored = ctx.runtime.stored.get(each.via)
+        if stored is None and each.digest is not None:
+            return each.digest
+        if stored is not None and (who := await stored.find(ctx, each.text)) is not None:
+            return who.session.id
+    return None
 
 
 async def end_session(ctx: Context, *, session_id: str) -> int:
@@ -183,11 +252,12 @@ async def revoke_session(ctx: Context, session_id_or_token: str) -> EndedSession
     """End any session of the tenant, known by its id or by one of its tokens; None if there is none. Server
     code only.
     """
-    digest = _any_digest(session_id_or_token)
-    if digest is None and not _may_be_id(session_id_or_token):
+    text = session_id_or_token
+    digest = await _session_of(ctx, _either(text)) or tokens.digest(text, "rt")
+    if digest is None and not _may_be_id(text):
         return None
     happened = events.occur_all(ctx, events.SessionsEnded)
-    ended, told = await ctx.db.write(store.end_any, ctx.tenant.id, digest or session_id_or_token, ctx.now(), happened)
+    ended, told = await ctx.db.write(store.end_any, ctx.tenant.id, digest or text, ctx.now(), happened)
     await events.tell_all(ctx, told)
     return ended
 
@@ -218,10 +288,10 @@ async def current(ctx: Context, *, access_token: str | None = None) -> Authentic
     """Answer who holds a token, or who sends the request; None if nobody is signed in."""
     if access_token is None:
         return ctx.who or await guard.authenticate(ctx)
-    digest = transport.digest_of(access_token)
-    if digest is None:
-        return None
-    return await ctx.db.read(sessions.lookup, ctx.tenant.id, digest, ctx.now(), ctx.app.user)
+    for given in _either(access_token):
+        if (who := await guard.holder(ctx, given, noting=False)) is not None:
+            return who
+    return None
 
 
 async def get_user(ctx: Context, *, access_token: str | None = None) -> User | None:
@@ -243,13 +313,40 @@ async def get_session(ctx: Context, *, access_token: str | None = None) -> Sessi
 
 
 async def list_sessions(ctx: Context, *, user_id: str | None = None) -> list[Session]:
-    """Answer the live sessions of a user, by default of the one who asks, the latest first."""
+    """Answer the live sessions of a user, by default of the one who asks, the latest first.
+
+    `device` names the user agent, and `place` is what the hook of `Sessions(place=…)` makes of the address.
+    """
     if user_id is not None:
         if not is_storable(user_id):
             return []
-        return await ctx.db.read(sessions.list_live, ctx.tenant.id, user_id, ctx.now(), None)
+        return await _told(ctx, await ctx.db.read(sessions.list_live, ctx.tenant.id, user_id, ctx.now(), None))
     who = _who(ctx)
-    return await ctx.db.read(sessions.list_live, ctx.tenant.id, who.user.id, ctx.now(), who.session.id)
+    found = await ctx.db.read(sessions.list_live, ctx.tenant.id, who.user.id, ctx.now(), who.session.id)
+    return await _told(ctx, found)
+
+
+async def _told(ctx: Context, found: Sequence[Session]) -> list[Session]:
+    """Answer sessions with what people read: the device by name, and the place that the application knows."""
+    places = {ip: await _place(ctx, ip) for ip in dict.fromkeys(session.ip for session in found)}
+    return [
+        replace(session, device=user_agents.readable(session.user_agent), place=places[session.ip]) for session in found
+    ]
+
+
+async def _place(ctx: Context, ip: str | None) -> str | None:
+    hook = ctx.settings(SessionSettings).place
+    if hook is None or ip is None:
+        return None
+    try:
+        place = await ctx.hooks.call(hook, ip)
+    except Exception:
+        # A list of sessions without its places is still what its owner needs.
+        _log.exception("Sessions(place=…) failed.")
+        return None
+    if not isinstance(place, str):
+        return None
+    return "".join(char for char in place if char.isprintable())[:MAX_PLACE] or None
 
 
 # --- proving again ---

@@ -27,7 +27,7 @@ from authcore.features.sessions.schemas import (
 )
 from authcore.route import ANYBODY, FRESH, SIGNED_IN, Answer, Empty, Route
 from authcore.services import transport
-from authcore.services.answers import ChallengeRequiredBody, challenge_answer
+from authcore.services.answers import ChallengeRequiredBody, challenge_answer, shown
 from authcore.services.sessions import Issued
 from authcore.services.sign_in import ChallengeRequired
 
@@ -36,9 +36,9 @@ async def refresh(ctx: Context, body: Refresh) -> Answer:
     """Go on with a session."""
     outcome = await flow.refresh(ctx, refresh_token=body.refresh_token)
     if not isinstance(outcome, Issued):
-        return Answer(200, RefreshedBody(session=outcome))
+        return Answer(200, RefreshedBody(session=shown(outcome)))
     fields = transport.token_fields(outcome, ctx.now())
-    return Answer(200, RefreshedBody(session=outcome.session, **fields), transport.session_cookies(ctx, outcome))
+    return Answer(200, RefreshedBody(session=shown(outcome.session), **fields), transport.session_cookies(ctx, outcome))
 
 
 async def sign_out(ctx: Context, body: SignOut) -> Answer:
@@ -50,7 +50,7 @@ async def sign_out(ctx: Context, body: SignOut) -> Answer:
 async def session(ctx: Context, _body: Empty) -> Answer:
     """Answer who is signed in, if anybody is."""
     who = await flow.current(ctx)
-    return Answer(200, CurrentBody(user=who.user if who else None, session=who.session if who else None))
+    return Answer(200, CurrentBody(user=who.user if who else None, session=shown(who.session) if who else None))
 
 
 async def me(ctx: Context, _body: Empty) -> Answer:
@@ -87,7 +87,8 @@ async def reauthenticate(ctx: Context, body: Reauthenticate) -> Answer:
     if isinstance(outcome, ChallengeRequired):
         return challenge_answer(outcome)
     fields = transport.token_fields(outcome.issued, ctx.now())
-    return Answer(200, ReauthenticatedBody(user=outcome.user, session=outcome.session, **fields), outcome.cookies)
+    told = ReauthenticatedBody(user=outcome.user, session=shown(outcome.session), **fields)
+    return Answer(200, told, outcome.cookies)
 
 
 def routes(*, fresh_to_end: bool) -> tuple[Route, ...]:
@@ -130,6 +131,7 @@ def routes(*, fresh_to_end: bool) -> tuple[Route, ...]:
             summary="Ask who is signed in",
             answers={200: UserBody},
             needs=ANYBODY,
+            scoped=True,
             raises=(AmbiguousCredentials,),
             tag="sessions",
         ),

@@ -2,13 +2,28 @@
 
 from __future__ import annotations
 
-from typing import Literal
+from typing import Annotated, Literal
 
 import msgspec
 
 from authcore.services.accounts import User
-from authcore.services.bodies import Body, ChallengeId, Code, MaybeTokens, PasswordText, Token
+from authcore.services.bodies import Body, ChallengeId, Code, Email, MaybeTokens, PasswordText, ShortText, Token
 from authcore.services.sessions import Session
+from authcore.values import Value
+
+
+class ManagedUser(Value, frozen=True, kw_only=True, forbid_unknown_fields=True):
+    """Whom an application signs in after a check of its own.
+
+    `email_verified` says that it has proven the address itself. Whoever has the address is who signs in.
+    """
+
+    email: Email
+    display_name: ShortText | None = None
+    email_verified: bool = False
+    roles: (
+        Annotated[list[Annotated[str, msgspec.Meta(min_length=1, max_length=64)]], msgspec.Meta(max_length=50)] | None
+    ) = None
 
 
 class Refresh(Body, frozen=True, kw_only=True):

@@ -77,6 +77,12 @@ def upgrade() -> None:
     op.create_index(op.f("ix_authcore_effect_done_at"), "authcore_effect", ["done_at"], unique=False)
     op.create_index(op.f("ix_authcore_effect_next_at"), "authcore_effect", ["next_at"], unique=False)
     op.create_table(
+        "authcore_epoch",
+        sa.Column("tenant", Key(length=64), nullable=False),
+        sa.Column("epoch", sa.Integer(), nullable=False),
+        sa.PrimaryKeyConstraint("tenant", name=op.f("pk_authcore_epoch")),
+    )
+    op.create_table(
         "authcore_event",
         sa.Column("id", Key(length=64), nullable=False),
         sa.Column("tenant", Key(length=64), nullable=False),
@@ -182,6 +188,16 @@ def upgrade() -> None:
     op.create_index(op.f("ix_authcore_remember_expires_at"), "authcore_remember", ["expires_at"], unique=False)
     op.create_index(op.f("ix_authcore_remember_user_id"), "authcore_remember", ["user_id"], unique=False)
     op.create_table(
+        "authcore_revocation",
+        sa.Column("seq", sa.BigInteger().with_variant(sa.Integer(), "sqlite"), autoincrement=True, nullable=False),
+        sa.Column("kind", Key(length=8), nullable=False),
+        sa.Column("subject", Key(length=64), nullable=False),
+        sa.Column("value", Key(length=32), nullable=False),
+        sa.Column("at", UtcDateTime(), nullable=False),
+        sa.PrimaryKeyConstraint("seq", name=op.f("pk_authcore_revocation")),
+    )
+    op.create_index(op.f("ix_authcore_revocation_at"), "authcore_revocation", ["at"], unique=False)
+    op.create_table(
         "authcore_session",
         sa.Column("id", Key(length=64), nullable=False),
         sa.Column("tenant", Key(length=64), nullable=False),
@@ -196,14 +212,47 @@ def upgrade() -> None:
         sa.Column("expires_at", UtcDateTime(), nullable=False),
         sa.Column("ends_at", UtcDateTime(), nullable=False),
         sa.Column("revoked_at", UtcDateTime(), nullable=True),
+        sa.Column("generation", sa.Integer(), nullable=False),
+        sa.Column("stamp", Key(length=32), nullable=False),
         sa.Column("ip", sa.String(length=64), nullable=True),
         sa.Column("user_agent", sa.String(length=400), nullable=True),
         sa.Column("device_id", sa.String(length=200), nullable=True),
         sa.Column("device_name", sa.String(length=200), nullable=True),
+        sa.Column("fingerprint", sa.String(length=200), nullable=True),
+        sa.Column("scopes", Json(), nullable=True),
+        sa.Column("claims", Json(), nullable=True),
+        sa.Column("persistent", sa.Boolean(), nullable=False),
         sa.PrimaryKeyConstraint("id", name=op.f("pk_authcore_session")),
     )
     op.create_index(op.f("ix_authcore_session_ends_at"), "authcore_session", ["ends_at"], unique=False)
     op.create_index(op.f("ix_authcore_session_user_id"), "authcore_session", ["user_id"], unique=False)
+    op.create_table(
+        "authcore_session_data",
+        sa.Column("id", Key(length=64), nullable=False),
+        sa.Column("tenant", Key(length=64), nullable=False),
+        sa.Column("user_id", Key(length=255), nullable=True),
+        sa.Column("digest", Blob(length=32), nullable=True),
+        sa.Column("data", Json(), nullable=False),
+        sa.Column("updated_at", UtcDateTime(), nullable=False),
+        sa.Column("expires_at", UtcDateTime(), nullable=True),
+        sa.PrimaryKeyConstraint("id", name=op.f("pk_authcore_session_data")),
+        sa.UniqueConstraint("digest", name=op.f("uq_authcore_session_data_digest")),
+    )
+    op.create_index(op.f("ix_authcore_session_data_expires_at"), "authcore_session_data", ["expires_at"], unique=False)
+    op.create_index(op.f("ix_authcore_session_data_user_id"), "authcore_session_data", ["user_id"], unique=False)
+    op.create_table(
+        "authcore_signing_key",
+        sa.Column("number", sa.Integer(), autoincrement=False, nullable=False),
+        sa.Column("kid", Key(length=128), nullable=False),
+        sa.Column("algorithm", Key(length=16), nullable=False),
+        sa.Column("private_key", Blob(), nullable=False),
+        sa.Column("created_at", UtcDateTime(), nullable=False),
+        sa.Column("active_at", UtcDateTime(), nullable=False),
+        sa.Column("expires_at", UtcDateTime(), nullable=True),
+        sa.PrimaryKeyConstraint("number", name=op.f("pk_authcore_signing_key")),
+        sa.UniqueConstraint("kid", name=op.f("uq_authcore_signing_key_kid")),
+    )
+    op.create_index(op.f("ix_authcore_signing_key_expires_at"), "authcore_signing_key", ["expires_at"], unique=False)
     op.create_table(
         "authcore_user",
         sa.Column("id", Key(length=255), nullable=False),
@@ -230,9 +279,16 @@ def downgrade() -> None:
     """Change them back."""
     op.drop_index(op.f("ix_authcore_user_delete_at"), table_name="authcore_user")
     op.drop_table("authcore_user")
+    op.drop_index(op.f("ix_authcore_signing_key_expires_at"), table_name="authcore_signing_key")
+    op.drop_table("authcore_signing_key")
+    op.drop_index(op.f("ix_authcore_session_data_user_id"), table_name="authcore_session_data")
+    op.drop_index(op.f("ix_authcore_session_data_expires_at"), table_name="authcore_session_data")
+    op.drop_table("authcore_session_data")
     op.drop_index(op.f("ix_authcore_session_user_id"), table_name="authcore_session")
     op.drop_index(op.f("ix_authcore_session_ends_at"), table_name="authcore_session")
     op.drop_table("authcore_session")
+    op.drop_index(op.f("ix_authcore_revocation_at"), table_name="authcore_revocation")
+    op.drop_table("authcore_revocation")
     op.drop_index(op.f("ix_authcore_remember_user_id"), table_name="authcore_remember")
     op.drop_index(op.f("ix_authcore_remember_expires_at"), table_name="authcore_remember")
     op.drop_table("authcore_remember")
@@ -253,6 +309,7 @@ def downgrade() -> None:
     op.drop_index(op.f("ix_authcore_event_subject"), table_name="authcore_event")
     op.drop_index(op.f("ix_authcore_event_at"), table_name="authcore_event")
     op.drop_table("authcore_event")
+    op.drop_table("authcore_epoch")
     op.drop_index(op.f("ix_authcore_effect_next_at"), table_name="authcore_effect")
     op.drop_index(op.f("ix_authcore_effect_done_at"), table_name="authcore_effect")
     op.drop_table("authcore_effect")

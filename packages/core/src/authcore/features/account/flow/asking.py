@@ -7,7 +7,7 @@ from authcore.errors import InvalidFields, NotAuthenticated, field_error
 from authcore.features.account.settings import AccountSettings
 from authcore.features.account.store.identifiers import Change, Changed
 from authcore.route import FRESH, SIGNED_IN
-from authcore.services import accounts, events, guard, outbox, transport
+from authcore.services import access, accounts, events, guard, outbox, transport
 from authcore.services import sign_in as pipeline
 from authcore.services.accounts import Account
 from authcore.services.events import Event
@@ -63,8 +63,9 @@ async def done(ctx: Context, change: Change, changed: Changed) -> None:
     await events.tell(ctx, changed.event)
 
 
-def carried(ctx: Context, who: Authenticated, change: Change, changed: Changed) -> SignedIn | Changed:
+async def carried(ctx: Context, change: Change, changed: Changed) -> SignedIn | Changed:
     """Answer the session with its other secrets, or, where no session ended, the change alone."""
     if not changed.carried:
         return changed
-    return SignedIn(changed.user, change.issued, transport.session_cookies(ctx, change.issued))
+    issued = await access.hand_over(ctx, change.issued)
+    return SignedIn(changed.user, issued, transport.session_cookies(ctx, issued))

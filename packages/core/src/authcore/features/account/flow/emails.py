@@ -108,7 +108,7 @@ async def remove(ctx: Context, *, email: str) -> SignedIn | Changed:
     settling = asking.settings(ctx).settling
     changed = await ctx.db.write(store.remove_email, change, address, settling, ctx.app.user)
     await asking.done(ctx, change, changed)
-    return asking.carried(ctx, who, change, changed)
+    return await asking.carried(ctx, change, changed)
 
 
 async def _told(ctx: Context, who: Authenticated, what: str, email: str, *to: str | None) -> list[Effect]:

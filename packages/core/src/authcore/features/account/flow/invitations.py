@@ -132,6 +132,7 @@ async def accept(
     transport: Transport | None = None,
     device_id: str | None = None,
     device_name: str | None = None,
+    remember_me: bool | None = None,
 ) -> Outcome:
     """Spend an invitation, make the user with the address or number proven, and enter the pipeline.
 
@@ -139,19 +140,27 @@ async def accept(
     one, and its password and profile stay. Raises InvalidFields, InvalidChallenge, SignUpClosed of a hook, RateLimited,
     Overloaded.
     """
-    via = ways.chosen(ctx, transport, device_id, device_name)
+    via = ways.chosen(ctx, transport, device_id, device_name, remember_me)
     own = user_fields.checked(dict(fields or {}), ctx.app.user, editable=True)
     _refuse(ctx, password, password_confirmation)
     challenge_id, invited = await _found(ctx, challenge_id, email, phone)
     attempt = await mailed.attempt(ctx, _kind(ctx), token=token, challenge_id=challenge_id, code=code, named=invited)
-    guest = await guests.answering(ctx, attempt)
+    guest, bag = await guests.answering(ctx, attempt), await guests.brings_bag(ctx, attempt)
     profile = {"display_name": _name(display_name), "fields": own, "guest": guest}
     provider, done = await _accepted(ctx, attempt, password, profile)
     await events.tell_all(ctx, done.happened)
     shown = ("email",) if provider == EMAIL_PASSWORD else ("sms",)
     proof = Proof((*shown, "pwd") if done.made and password is not None else shown)
     return await pipeline.complete(
-        ctx, done.account, proof, via=via, device_id=device_id, device_name=device_name, guest=guest
+        ctx,
+        done.account,
+        proof,
+        via=via,
+        device_id=device_id,
+        device_name=device_name,
+        remember_me=remember_me,
+        guest=guest,
+        bag=bag,
     )
 
 

@@ -46,7 +46,7 @@ async def confirm(ctx: Context, *, challenge_id: str, code: str) -> SignedIn | C
     if changed is None:
         raise InvalidChallenge()
     await asking.done(ctx, change, changed)
-    return asking.carried(ctx, who, change, changed)
+    return await asking.carried(ctx, change, changed)
 
 
 async def remove(ctx: Context) -> SignedIn | Changed:
@@ -60,4 +60,4 @@ async def remove(ctx: Context) -> SignedIn | Changed:
     if changed is None:
         raise NotFound()
     await asking.done(ctx, change, changed)
-    return asking.carried(ctx, who, change, changed)
+    return await asking.carried(ctx, change, changed)

@@ -23,7 +23,7 @@ from authcore.features.account.schemas import (
 from authcore.features.account.store.identifiers import Changed
 from authcore.route import FRESH, SIGNED_IN, Answer, Empty, Route
 from authcore.services import pages
-from authcore.services.answers import ChallengeRequiredBody, answer
+from authcore.services.answers import ChallengeRequiredBody, answer, shown
 from authcore.services.pages import Landing, NeedsConfirm
 from authcore.services.sign_in import SignedIn
 from authcore.services.transport import token_fields
@@ -78,8 +78,8 @@ async def remove_phone(ctx: Context, _body: Empty) -> Answer:
 def _changed(ctx: Context, done: SignedIn | Changed) -> Answer:
     if isinstance(done, SignedIn):
         fields = token_fields(done.issued, ctx.now())
-        return Answer(200, ChangedBody(user=done.user, session=done.session, **fields), done.cookies)
-    return Answer(200, ChangedBody(user=done.user, session=asking.member(ctx).session))
+        return Answer(200, ChangedBody(user=done.user, session=shown(done.session), **fields), done.cookies)
+    return Answer(200, ChangedBody(user=done.user, session=shown(asking.member(ctx).session)))
 
 
 _LANDING = Landing(

@@ -16,9 +16,11 @@ from authcore.features.account.schemas import AcceptInvitation, Invite, InvitedB
 from authcore.route import SIGNED_IN, Answer, Empty, Route
 from authcore.services import pages
 from authcore.services.answers import ChallengeRequiredBody, SignedInBody, answer
+from authcore.services.bodies import remember_me
 from authcore.services.pages import Field, Landing, NeedsConfirm
 from authcore.services.password_policy import PasswordPolicy
 from authcore.services.user_fields import given
+from authcore.stores import MaxConcurrentReached
 
 
 async def invite(ctx: Context, body: Invite | InviteEmail) -> Answer:
@@ -43,6 +45,7 @@ async def accept(ctx: Context, body: AcceptInvitation) -> Answer:
         transport=body.transport,
         device_id=body.device_id,
         device_name=body.device_name,
+        remember_me=remember_me(body),
     )
     return answer(ctx, outcome)
 
@@ -75,7 +78,7 @@ _ACCEPTING = (
         answers={200: SignedInBody, 202: ChallengeRequiredBody},
         mints=True,
         user_fields=True,
-        raises=(InvalidChallenge, InvalidCredentials, SignUpClosed, RateLimited, Overloaded),
+        raises=(MaxConcurrentReached, InvalidChallenge, InvalidCredentials, SignUpClosed, RateLimited, Overloaded),
         tag="account",
     ),
     Route(

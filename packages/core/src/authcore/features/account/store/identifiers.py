@@ -16,7 +16,7 @@ from sqlalchemy.exc import IntegrityError
 from authcore.errors import NotAuthenticated, field_error
 from authcore.features.account.errors import EmailsTooNew, LastIdentifier, PrimaryEmail
 from authcore.ports import counting
-from authcore.services import accounts, challenges, credentials, events, outbox, passwords, sessions
+from authcore.services import accounts, challenges, credentials, events, outbox, passwords, revocations, sessions
 from authcore.services.accounts import EMAIL_PASSWORD, PHONE, USERNAME, User, UserShape, identities, users
 from authcore.services.challenges import Attempt, Refused, Spent
 from authcore.services.events import Event, Occurred
@@ -228,4 +228,5 @@ def _lose(tx: Connection, change: Change, identifier: str) -> None:
 
 def _changed(tx: Connection, change: Change, shape: UserShape, *, carried: bool = False, **found: Any) -> Changed:
     user = _user(tx, change, shape)
+    revocations.changed(tx, user.id, change.now)
     return Changed(user, events.write(tx, change.happened, user=user, **found), carried)

@@ -48,6 +48,7 @@ def accept(tx: Connection, given: Acceptance) -> Accepted | None:
     Every other invitation of the same address or number ends.
     """
     challenge = given.checked.challenge
+    challenges.hold_all(tx, challenge)
     if not challenges.spend_checked(tx, given.checked, given.now):
         return None
     challenges.end_earlier(tx, challenge)

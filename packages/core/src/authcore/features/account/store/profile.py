@@ -14,7 +14,7 @@ from sqlalchemy.exc import IntegrityError
 from authcore.errors import NotAuthenticated, field_error
 from authcore.features.account.errors import LastIdentifier
 from authcore.features.account.store import identifiers
-from authcore.services import accounts, events
+from authcore.services import accounts, events, revocations
 from authcore.services.accounts import USERNAME, User, UserShape, users
 from authcore.services.events import Event, Occurred
 from authcore.values import Value
@@ -70,6 +70,7 @@ def write(tx: Connection, made: Update, shape: UserShape) -> tuple[User, list[Ev
             "fields_": own or None,
         }
         tx.execute(_WRITE, {**mine, **values, "now_": made.now})
+    revocations.changed(tx, made.user_id, made.now)
     renames = made.username is not UNSET and made.username != row.username
     if renames:
         _rename(tx, made, row.username)

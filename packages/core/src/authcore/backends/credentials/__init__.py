@@ -1,0 +1,1 @@
+"""Credential stores: each implements the contract of `authcore.stores`."""
