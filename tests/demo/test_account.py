@@ -300,7 +300,7 @@ def test_the_mailbox_is_sifted_by_recipient(demo: Demo, desktop: Browser) -> Non
     desktop.gone(f"to {other}")
     desktop.see(f"to {one}")
     desktop.press("The whole mail")
-    wide = desktop.run("return document.querySelector('iframe').offsetWidth")
+    wide = desktop.wait("return document.querySelector('iframe')?.offsetWidth")
     desktop.press("Phone")
 
     assert wide > 700

@@ -53,7 +53,12 @@ ERRORS = """
         .map((one) => [one.labels[0].textContent.trim(), described(one).textContent])"""
 
 
-GONE = ("element not interactable", "invalid element state", "stale element reference")
+GONE = (
+    "element click intercepted",
+    "element not interactable",
+    "invalid element state",
+    "stale element reference",
+)
 
 
 class Gone(AssertionError):
@@ -150,18 +155,25 @@ class Browser:
 
     def press(self, name: str) -> None:
         """Click the button or link of that name."""
-        pressed = self._wait(lambda: self.run(PRESSED, name), f"a button or link {name!r}")
-        self._send("POST", f"/element/{pressed[ELEMENT]}/click", {})
+        self._wait(lambda: self._clicked(PRESSED, name), f"a button or link {name!r}")
 
     def tick(self, label: str) -> None:
         """Click the box of that label."""
-        box = self._wait(lambda: self.run(FIELD, label), f"a box {label!r}")
-        self._send("POST", f"/element/{box[ELEMENT]}/click", {})
+        self._wait(lambda: self._clicked(FIELD, label), f"a box {label!r}")
 
     def choose(self, label: str, option: str) -> None:
         """Choose from the list of that label."""
-        chosen = self._wait(lambda: self.run(OPTION, label, option), f"an option {option!r} of {label!r}")
-        self._send("POST", f"/element/{chosen[ELEMENT]}/click", {})
+        self._wait(lambda: self._clicked(OPTION, label, option), f"an option {option!r} of {label!r}")
+
+    def _clicked(self, script: str, *names: str) -> bool:
+        found = self.run(script, *names)
+        if found is None:
+            return False
+        try:
+            self._send("POST", f"/element/{found[ELEMENT]}/click", {})
+        except Gone:  # nothing was clicked
+            return False
+        return True
 
     def keep_downloads(self, folder: Path) -> None:
         """Write the files that pages hand over into a folder."""
@@ -253,6 +265,10 @@ class Browser:
     def run(self, script: str, *arguments: Any) -> Any:
         """Run a script in the page and answer what it returns."""
         return self._send("POST", "/execute/sync", {"script": script, "args": arguments})
+
+    def wait(self, script: str) -> Any:
+        """Run a script until it returns something, and answer that."""
+        return self._wait(lambda: self.run(script), f"a result of {script!r}")
 
     def screenshot(self, file: Path) -> None:
         """Write the page as an image, in its whole length."""
