@@ -32,6 +32,19 @@ def counting(store: F) -> F:
     return store
 
 
+FLEETING = "authcore_fleeting"
+"""The execution option of a connection whose transaction need not outlast a power cut."""
+
+
+def fleeting(store: F) -> F:
+    """Mark a store function whose commit is not waited for: a power cut may take its last moment back.
+
+    Other processes and nodes see it at once. It is for counts that lapse by themselves, never for what was revoked.
+    """
+    store.fleeting = True  # type: ignore[attr-defined]
+    return store
+
+
 class Database(Protocol):
     """A SQL database. Store functions are plain: `def by_email(tx, email)`."""
 

@@ -10,6 +10,7 @@ import subprocess
 import sys
 import threading
 from collections.abc import Callable
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -22,7 +23,7 @@ from sqlalchemy.pool import StaticPool
 from authcore.backends.build import Backends, Plan
 from authcore.drive import Drive, run_blocking
 from authcore.errors import ConfigurationError, Unavailable
-from authcore.ports import Count, Ports
+from authcore.ports import Count, Ports, fleeting
 
 Make = Callable[..., Backends]
 metadata = MetaData()
@@ -368,6 +369,48 @@ def test_sqlite_is_set_up_to_lose_nothing(make: Make, sqlite_url: str) -> None:
         run_blocking(db.read(_run, "CREATE TABLE test_forbidden (id INTEGER)"))
 
 
+def test_only_what_may_be_lost_is_committed_without_a_flush(make: Make, sqlite_url: str) -> None:
+    """A marked store function writes to the same WAL, which is not synced for it; the next one is synced again."""
+    db = make(sqlite_url).ports(Drive.BLOCKING).db
+
+    modes = [run_blocking(db.write(each, "synchronous")) for each in (fleeting(partial(_pragma)), _pragma)]
+
+    assert modes == [1, 2]
+
+
+@pytest.mark.parametrize("drive", [Drive.BLOCKING, Drive.ASYNCIO])
+def test_postgresql_does_not_wait_for_its_log_where_it_counts(make: Make, postgres_url: str, drive: Drive) -> None:
+    """The counters' transaction alone is committed without a flush, and every connection sees the sums."""
+    ports = make(postgres_url, create_missing=True).ports(drive)
+
+    async def counted() -> tuple[Any, ...]:
+        await ports.db.write(_note_commits)
+        sums = [await ports.kv.increment([Count(drive.name, 2, 60), Count("none", 0, 60)]) for _ in range(2)]
+        await ports.kv.put(drive.name, b"lasts", 60)
+        return sums, await ports.db.read(_noted_commits)
+
+    assert asyncio.run(counted()) == ([[2, 0], [4, 0]], ["off", "off", "on"])
+
+
+def _note_commits(tx: Connection) -> None:
+    """Have every commit of the counters' table say whether it waits for the log."""
+    for statement in (
+        "DROP TABLE IF EXISTS test_commits",
+        "CREATE TABLE test_commits (number serial, setting text)",
+        "CREATE OR REPLACE FUNCTION test_commit() RETURNS trigger LANGUAGE plpgsql AS "
+        "$$ BEGIN INSERT INTO test_commits (setting) VALUES (current_setting('synchronous_commit')); "
+        "RETURN NULL; END $$",
+        "DROP TRIGGER IF EXISTS test_commit ON authcore_kv",
+        "CREATE CONSTRAINT TRIGGER test_commit AFTER INSERT OR UPDATE ON authcore_kv DEFERRABLE INITIALLY DEFERRED "
+        "FOR EACH ROW EXECUTE FUNCTION test_commit()",
+    ):
+        tx.exec_driver_sql(statement)
+
+
+def _noted_commits(tx: Connection) -> list[str]:
+    return list(tx.exec_driver_sql("SELECT setting FROM test_commits ORDER BY number").scalars())
+
+
 def test_many_first_openings_of_a_fresh_file_succeed(make: Make, tmp_path: Path) -> None:
     """Turning WAL on ignores the busy timeout; opening the same fresh file at once works all the same."""
     for turn in range(8):
@@ -631,6 +674,7 @@ def _own_engine(kind: str, sqlite_url: str, request: pytest.FixtureRequest) -> E
 
 STARTER = """
 import sys
+from authcore.backends import kv_sql
 from authcore.backends.build import Backends, Plan
 from authcore.drive import Drive, run_blocking
 from authcore.ports import Count

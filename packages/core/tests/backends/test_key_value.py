@@ -258,7 +258,7 @@ def test_writing_sweeps_now_and_then(
 
 def test_mysql_assigns_the_number_before_the_time() -> None:
     """MySQL reads what it has assigned: the sum has to be taken while the old time is still there."""
-    text = str(kv_sql._mysql().increment.compile(dialect=mysql.dialect()))
+    text = str(kv_sql._mysql().increment.statement.compile(dialect=mysql.dialect()))
 
     update = text.partition("ON DUPLICATE KEY UPDATE")[2]
 

@@ -31,13 +31,15 @@ class Opener:
         self.url = make_url(f"sqlite:///{path}")
         self.engine = _engine(self.url, sa.pool.QueuePool, _set_up_writer)
         self.opened = 0
+        self.fleeting: list[bool] = []
         self.fails = False
         self.slow = 0.0
 
     @contextmanager
-    def __call__(self) -> Iterator[Connection]:
+    def __call__(self, fleeting: bool = False) -> Iterator[Connection]:
         """Open one, and commit it at its end."""
         self.opened += 1
+        self.fleeting.append(fleeting)
         with immediate(self.engine) as tx:
             yield tx
             time.sleep(self.slow)
@@ -52,6 +54,7 @@ def opener(tmp_path: Path) -> Iterator[Opener]:
     with made() as tx:
         tx.exec_driver_sql("CREATE TABLE thing (id INTEGER PRIMARY KEY, name TEXT UNIQUE)")
     made.opened = 0
+    made.fleeting.clear()
     yield made
     made.engine.dispose()
 
@@ -88,6 +91,30 @@ def test_a_lone_writer_waits_for_nobody(opener: Opener) -> None:
         assert f"n{number}" in names(opener)
 
     assert opener.opened == 3
+
+
+def test_what_must_outlast_a_power_cut_never_joins_a_commit_that_does_not(opener: Opener) -> None:
+    """A fleeting body may join a lasting transaction; a lasting one behind a fleeting one begins another."""
+    for first, second, opened in ((True, False, [True, False]), (False, True, [False]), (True, True, [True])):
+        writes = GroupedWrites(opener, patience=30)
+        opener.fleeting.clear()
+        inside, go_on = threading.Event(), threading.Event()
+
+        def slow(tx: Connection, inside: threading.Event = inside, go_on: threading.Event = go_on) -> None:
+            inside.set()
+            go_on.wait(10)
+
+        with ThreadPoolExecutor(2) as pool:
+            early = pool.submit(writes.write, slow, fleeting=first)
+            assert inside.wait(10)
+            late = pool.submit(writes.write, put(f"{first}{second}"), fleeting=second)
+            while writes._coming == 0:
+                time.sleep(0.001)
+            go_on.set()
+            early.result(10), late.result(10)
+
+        assert opener.fleeting == opened
+        assert f"{first}{second}" in names(opener)
 
 
 def test_what_fails_takes_nothing_with_it(opener: Opener) -> None:

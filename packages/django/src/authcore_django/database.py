@@ -29,7 +29,7 @@ from authcore.backends.database import BlockingDatabase, Told
 from authcore.backends.failures import is_disconnected, is_schema_missing, raise_translated
 from authcore.drive import run_blocking
 from authcore.errors import Unavailable
-from authcore.ports import Store
+from authcore.ports import FLEETING, Store
 
 P = ParamSpec("P")
 R = TypeVar("R")
@@ -117,6 +117,11 @@ class DjangoDatabase:
         self.wrapper.close()
 
     @cached_property
+    def fleeting(self) -> Engine:
+        """Answer the engine for transactions that need not outlast a power cut."""
+        return self.engine.execution_options(**{FLEETING: True})
+
+    @cached_property
     def engine(self) -> Engine:
         """Answer an engine that opens nothing: its connections are Django's, on loan."""
         url = _DIALECTS[self.wrapper.vendor]
@@ -145,12 +150,21 @@ class _Side:
             with self._source.engine.connect() as connection:
                 return run(connection)
 
-    def write(self, run: Callable[[Connection], R]) -> R:
+    def write(self, run: Callable[[Connection], R], *, fleeting: bool = False) -> R:
         """Run inside a transaction, or a savepoint of the one there is."""
+        if fleeting and self._source.wrapper.vendor == "postgresql" and not _is_joined(self._source.wrapper):
+            return self._write_fleeting(run)
         with self._translated() as wrapper, self._atomic(wrapper), self._source.engine.connect() as connection:
             return run(connection)
 
     write_apart = write
+
+    def _write_fleeting(self, run: Callable[[Connection], R]) -> R:
+        # In autocommit each statement is a transaction: none has to be begun and ended.
+        with self._translated() as wrapper:
+            wrapper.ensure_connection()
+            with self._source.fleeting.connect() as connection:
+                return run(connection)
 
     def dispose(self) -> None:
         """Leave the connection open: it is Django's."""
@@ -220,10 +234,10 @@ class _Borrowed:
     _IGNORED = frozenset({"commit", "rollback", "close", "create_function", "add_notice_handler"})
 
     def __init__(self, lent: Any) -> None:
-        object.__setattr__(self, "_lent", lent)
+        object.__setattr__(self, "lent", lent)
 
     def __getattr__(self, name: str) -> Any:
-        return _nothing if name in self._IGNORED else getattr(self._lent, name)
+        return _nothing if name in self._IGNORED else getattr(self.lent, name)
 
     def __setattr__(self, name: str, value: object) -> None:
         """Leave autocommit and the isolation level as they are."""

@@ -34,8 +34,8 @@ class BlockingSide(Protocol):
         """Run outside a transaction."""
         ...
 
-    def write(self, run: Callable[[Connection], R]) -> R:
-        """Run inside one transaction."""
+    def write(self, run: Callable[[Connection], R], *, fleeting: bool = False) -> R:
+        """Run inside one transaction; a `fleeting` one need not outlast a power cut."""
         ...
 
     def write_apart(self, run: Callable[[Connection], R]) -> R:
@@ -54,8 +54,8 @@ class AsyncSide(Protocol):
         """Answer the engine in AUTOCOMMIT."""
         ...
 
-    def writing(self) -> AsyncEngine:
-        """Answer the engine for transactions."""
+    def writing(self, *, fleeting: bool = False) -> AsyncEngine:
+        """Answer the engine for transactions; those of a `fleeting` one need not outlast a power cut."""
         ...
 
     def dispose(self) -> None:
@@ -136,11 +136,12 @@ class BlockingDatabase:
     async def write(self, store: Store[P, R], /, *args: P.args, **kwargs: P.kwargs) -> R:
         """Run in one transaction, again if another one was in the way; raise Unavailable."""
         body = _Body(lambda tx: store(tx, *args, **kwargs))
+        fleeting = getattr(store, "fleeting", False)
         while True:
             try:
                 if self._tables is not None and not self._tables.done:
                     self._tables.make(self._side)
-                answer = self._side.write(body)
+                answer = self._side.write(body, fleeting=fleeting)
             except FOREIGN as error:
                 if not body.may_run_again(error):
                     raise_translated(error)
@@ -188,10 +189,11 @@ class AsyncDatabase:
     async def write(self, store: Store[P, R], /, *args: P.args, **kwargs: P.kwargs) -> R:
         """Run in one transaction, again if another one was in the way; raise Unavailable."""
         body = _Body(lambda tx: store(tx, *args, **kwargs))
+        fleeting = getattr(store, "fleeting", False)
         while True:
             try:
                 await self._prepare()
-                async with self._side.writing().begin() as tx:
+                async with self._side.writing(fleeting=fleeting).begin() as tx:
                     answer = await tx.run_sync(body)
             except FOREIGN as error:
                 if not body.may_run_again(error):

@@ -8,11 +8,12 @@ from datetime import datetime, timedelta
 from functools import cache
 from typing import Any, ParamSpec, TypeVar
 
-from sqlalchemy import BigInteger, Column, Table, bindparam, case, delete, insert, select, update
+from sqlalchemy import BigInteger, Column, Table, bindparam, case, delete, func, insert, select, update
 from sqlalchemy.engine import Connection
 from sqlalchemy.sql import Executable, Insert
 
-from authcore.ports import Clock, Count, Database, Store, counting
+from authcore.ports import FLEETING, Clock, Count, Database, Store, counting, fleeting
+from authcore.services.point_read import Call, PointRead, PointWrite, scalars, together
 from authcore.tables import Blob, Key, UtcDateTime, metadata
 
 P = ParamSpec("P")
@@ -39,7 +40,9 @@ _DELETE = delete(table).where(_of_key)
 _RENEW = update(table).values(value=bindparam("new_value"), number=0, expires_at=bindparam("until", type_=UtcDateTime))
 _RENEW_OVER = _RENEW.where(_of_key, _over)
 _RENEW_EQUAL = _RENEW.where(_of_key, _alive, _t.value == bindparam("expected"))
-_SUMS = select(_t.key, _t.number).where(_t.key.in_(bindparam("keys", expanding=True)), _alive)
+_NUMBER = PointRead(select(_t.number).where(_of_key, _alive))
+# PostgreSQL commits this transaction without waiting for its log on the disk.
+_UNFLUSHED = PointRead(select(func.set_config("synchronous_commit", "off", True).label("setting")))
 _FIND_OVER = select(_t.key).where(_over).limit(SWEEP_ROWS)
 _DELETE_OVER = delete(table).where(_of_key, _over)
 
@@ -74,7 +77,7 @@ class SqlKeyValue:
         return await self._write(_swap, key, expected, value, now, until)
 
     async def increment(self, counts: Sequence[Count]) -> list[int]:
-        """Add to each counter, all in one transaction, and answer the sums."""
+        """Add to each counter and answer the sums."""
         now = self._clock.now()
         if any(count.by for count in counts):
             return await self._write(_increment, counts, now)
@@ -126,11 +129,31 @@ def _swap(tx: Connection, key: str, expected: bytes, value: bytes, now: datetime
 
 
 @counting
+@fleeting
 def _increment(tx: Connection, counts: Sequence[Count], now: datetime) -> list[int]:
     # In the order of the keys: two calls that share two keys never wait for each other crosswise.
-    rows = [_row(count, now) for count in sorted(counts, key=lambda count: count.key) if count.by]
-    tx.execute(_statements(tx).increment, rows)
+    adding = [_row(count, now) for count in sorted(counts, key=lambda count: count.key) if count.by]
+    statements = _statements(tx)
+    if statements.sum is not None:
+        return _sums(tx, statements.sum, adding, counts, now)
+    for row in adding:
+        statements.increment.run(tx, row)
     return _read_counts(tx, counts, now)
+
+
+def _sums(
+    tx: Connection, add: PointRead, adding: Sequence[dict[str, Any]], counts: Sequence[Count], now: datetime
+) -> list[int]:
+    """Add where each sum is returned: no two callers are told the same one, though nothing holds the row."""
+    others = [count for count in counts if not count.by]
+    flush: list[Call] = [(_UNFLUSHED, {})] if tx.get_execution_options().get(FLEETING) else []
+    found = scalars(tx, (add, adding[0]), *_numbers(others, now), *flush) if len(adding) == 1 else None
+    if found is None:
+        rows = [add.row(tx, row) for row in adding]
+        found = [*(row[0] if row else 0 for row in rows), *_read_counts(tx, others, now)]
+    keys = [*(row["key"] for row in adding), *(count.key for count in others)]
+    sums = dict(zip(keys, found, strict=False))
+    return [sums[count.key] or 0 for count in counts]
 
 
 def _row(count: Count, now: datetime) -> dict[str, Any]:
@@ -144,9 +167,11 @@ def _row(count: Count, now: datetime) -> dict[str, Any]:
 
 
 def _read_counts(tx: Connection, counts: Sequence[Count], now: datetime) -> list[int]:
-    rows = tx.execute(_SUMS, {"keys": [count.key for count in counts], "now": now})
-    sums: dict[str, int] = {row.key: row.number for row in rows}
-    return [sums.get(count.key, 0) for count in counts]
+    return [row[0] if row else 0 for row in together(tx, *_numbers(counts, now))]
+
+
+def _numbers(counts: Sequence[Count], now: datetime) -> list[Call]:
+    return [(_NUMBER, {"of_key": count.key, "now": now}) for count in counts]
 
 
 def _delete(tx: Connection, keys: Sequence[str]) -> None:
@@ -163,24 +188,28 @@ def _sweep(tx: Connection, now: datetime) -> int:
 class _Statements:
     """What each database spells its own way."""
 
-    def __init__(self, put: Executable, add: Executable, increment: Executable) -> None:
+    def __init__(self, put: Executable, add: Executable, increment: Executable, sum_: PointRead | None = None) -> None:
         self.put = put
         self.add = add
-        self.increment = increment
+        self.increment = PointWrite(increment)
+        self.sum = sum_
+        """The same, returning the sum; None where it is read inside the transaction."""
 
 
 def _statements(tx: Connection) -> _Statements:
     return _SPELLINGS[tx.dialect.name]()
 
 
-def _on_conflict(insert_into: Callable[..., Any]) -> _Statements:
+def _on_conflict(insert_into: Callable[..., Any], *, returns: bool) -> _Statements:
     row = insert_into(table)
     sums = {"number": _sum(row.excluded.number), "expires_at": _until(row.excluded.expires_at), "value": None}
     fresh = {name: row.excluded[name] for name in ("value", "number", "expires_at")}
+    increment = row.on_conflict_do_update(index_elements=["key"], set_=sums)
     return _Statements(
         put=row.on_conflict_do_update(index_elements=["key"], set_=fresh),
         add=_counted(row.on_conflict_do_nothing(index_elements=["key"])),
-        increment=row.on_conflict_do_update(index_elements=["key"], set_=sums),
+        increment=increment,
+        sum_=PointRead(increment.returning(_t.number)) if returns else None,
     )
 
 
@@ -188,14 +217,14 @@ def _on_conflict(insert_into: Callable[..., Any]) -> _Statements:
 def _sqlite() -> _Statements:
     from sqlalchemy.dialects.sqlite import insert as insert_into
 
-    return _on_conflict(insert_into)
+    return _on_conflict(insert_into, returns=False)  # it does so from 3.35 on
 
 
 @cache
 def _postgresql() -> _Statements:
     from sqlalchemy.dialects.postgresql import insert as insert_into
 
-    return _on_conflict(insert_into)
+    return _on_conflict(insert_into, returns=True)
 
 
 @cache

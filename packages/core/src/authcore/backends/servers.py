@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import Callable
-from functools import cached_property
 from typing import TYPE_CHECKING, Any, TypeVar
 from weakref import WeakSet, ref
 
@@ -14,11 +13,14 @@ from sqlalchemy.pool import NullPool
 
 from authcore.backends import fork
 from authcore.backends.engines import POOL, LazyEngine, server_settings
+from authcore.ports import FLEETING
 
 if TYPE_CHECKING:
     from sqlalchemy.ext.asyncio import AsyncEngine
 
 R = TypeVar("R")
+_FLEETING: dict[str, Any] = {FLEETING: True, "isolation_level": "AUTOCOMMIT"}
+"""Of transactions that need not outlast a power cut. Each statement is one: none has to be begun and ended."""
 
 
 class Pooled:
@@ -28,16 +30,18 @@ class Pooled:
         self._url = url
         self.driver = url.get_driver_name()
         self._engine = LazyEngine(lambda: create_engine(url, **POOL, **server_settings(url)))
-        self._pair = fork.Lazy(lambda: _Pair(self._engine.get()))
+        # Its own engine is in READ COMMITTED already.
+        self._pair = fork.Lazy(lambda: _Pair(self._engine.get(), self._engine.get()))
 
     def read(self, run: Callable[[Connection], R]) -> R:
         """Run outside a transaction."""
         with self._pair.get().reading.connect() as connection:
             return run(connection)
 
-    def write(self, run: Callable[[Connection], R]) -> R:
+    def write(self, run: Callable[[Connection], R], *, fleeting: bool = False) -> R:
         """Run inside a transaction."""
-        with self._pair.get().writing.begin() as tx:
+        pair = self._pair.get()
+        with (pair.fleeting if fleeting else pair.writing).begin() as tx:
             return run(tx)
 
     def write_apart(self, run: Callable[[Connection], R]) -> R:
@@ -62,7 +66,7 @@ class PooledGiven:
     def __init__(self, engine: Engine) -> None:
         self._given = engine
         self.driver = engine.dialect.driver
-        self._pair = _Pair(engine)
+        self._pair = _Pair(engine, engine.execution_options(isolation_level="READ COMMITTED"))
         fork.register(self)
 
     def read(self, run: Callable[[Connection], R]) -> R:
@@ -70,14 +74,14 @@ class PooledGiven:
         with self._pair.reading.connect() as connection:
             return run(connection)
 
-    def write(self, run: Callable[[Connection], R]) -> R:
+    def write(self, run: Callable[[Connection], R], *, fleeting: bool = False) -> R:
         """Run inside a transaction."""
-        with self._pair.read_committed.begin() as tx:
+        with (self._pair.fleeting if fleeting else self._pair.writing).begin() as tx:
             return run(tx)
 
     def write_apart(self, run: Callable[[Connection], R]) -> R:
         """Run like `write`, on a connection that is closed afterwards."""
-        with self._pair.read_committed.connect() as connection:
+        with self._pair.writing.connect() as connection:
             connection.detach()
             with connection.begin():
                 return run(connection)
@@ -101,19 +105,17 @@ class PooledGiven:
 
 
 class _Pair:
-    def __init__(self, engine: Engine) -> None:
-        self.writing = engine
+    def __init__(self, engine: Engine, writing: Engine) -> None:
+        self.writing = writing
+        self.fleeting = writing.execution_options(**_FLEETING)
         # On the engine: asked for on a connection, it costs a round trip around each read.
         self.reading = engine.execution_options(isolation_level="AUTOCOMMIT")
-
-    @cached_property
-    def read_committed(self) -> Engine:
-        return self.writing.execution_options(isolation_level="READ COMMITTED")
 
 
 class _AsyncPair:
     def __init__(self, engine: AsyncEngine) -> None:
         self.writing = engine.execution_options(isolation_level="READ COMMITTED")
+        self.fleeting = self.writing.execution_options(**_FLEETING)
         self.reading = engine.execution_options(isolation_level="AUTOCOMMIT")
 
 
@@ -129,9 +131,9 @@ class GivenAsync:
         """Answer the engine in AUTOCOMMIT."""
         return self._pair.reading
 
-    def writing(self) -> AsyncEngine:
+    def writing(self, *, fleeting: bool = False) -> AsyncEngine:
         """Answer the engine for transactions."""
-        return self._pair.writing
+        return self._pair.fleeting if fleeting else self._pair.writing
 
     def dispose(self) -> None:
         """Leave the engine open: it is the application's."""
@@ -157,9 +159,9 @@ class PerLoop:
         """Answer the running loop's engine in AUTOCOMMIT."""
         return self._pair().reading
 
-    def writing(self) -> AsyncEngine:
+    def writing(self, *, fleeting: bool = False) -> AsyncEngine:
         """Answer the running loop's engine for transactions."""
-        return self._pair().writing
+        return self._pair().fleeting if fleeting else self._pair().writing
 
     def dispose(self) -> None:
         """Close every connection, without a farewell: no loop may be running."""

@@ -6,7 +6,7 @@ import os
 import threading
 import time
 from collections.abc import Callable, Iterator
-from contextlib import contextmanager, suppress
+from contextlib import AbstractContextManager, contextmanager, suppress
 from typing import TYPE_CHECKING, Any, TypeVar
 from weakref import WeakSet
 
@@ -38,16 +38,17 @@ class SqliteFile:
         self._url = url
         self._readers = ThreadConnections(lambda: _engine(url, NullPool, _set_up_reader))
         self._writer = LazyEngine(lambda: _engine(url, QueuePool, _set_up_writer))
+        self._counter = LazyEngine(lambda: _engine(url, QueuePool, _set_up_counter))
         # BEGIN IMMEDIATE: a plain BEGIN that turns to writing fails at once, whatever the timeout.
-        self._writes = GroupedWrites(lambda: immediate(self._writer.get()), patience(url))
+        self._writes = GroupedWrites(self._begun, patience(url))
 
     def read(self, run: Run[R]) -> R:
         """Run outside a transaction, on a connection that refuses writes."""
         return self._readers.run(run)
 
-    def write(self, run: Run[R]) -> R:
+    def write(self, run: Run[R], *, fleeting: bool = False) -> R:
         """Run inside a transaction, and answer once it is committed."""
-        return self._writes.write(run)
+        return self._writes.write(run, fleeting=fleeting)
 
     def write_apart(self, run: Run[R]) -> R:
         """Run like `write`, on a connection that is closed afterwards."""
@@ -59,6 +60,10 @@ class SqliteFile:
         self._readers.dispose()
         with self._writes.quiet():
             self._writer.close_idle()
+            self._counter.close_idle()
+
+    def _begun(self, fleeting: bool) -> AbstractContextManager[Connection]:
+        return immediate((self._counter if fleeting else self._writer).get())
 
 
 class SqliteMemory:
@@ -77,7 +82,7 @@ class SqliteMemory:
         with self._turn.within(self._patience), self._engine.connect() as connection:
             return run(connection)
 
-    def write(self, run: Run[R]) -> R:
+    def write(self, run: Run[R], *, fleeting: bool = False) -> R:
         """Run inside a transaction."""
         with self._turn.within(self._patience), immediate(self._engine) as tx:
             return run(tx)
@@ -108,7 +113,7 @@ class SqliteGiven:
         with self._engine.connect() as connection:
             return run(connection)
 
-    def write(self, run: Run[R]) -> R:
+    def write(self, run: Run[R], *, fleeting: bool = False) -> R:
         """Run inside BEGIN IMMEDIATE."""
         with self._turn.within(self._patience), immediate(self._engine) as tx:
             return run(tx)
@@ -253,6 +258,11 @@ def _set_up_writer(connection: sqlite3.Connection) -> None:
     _ensure_wal(connection)
     connection.execute("PRAGMA synchronous=FULL")  # NORMAL may lose the last revocations at a power cut
     connection.execute("PRAGMA foreign_keys=ON")
+
+
+def _set_up_counter(connection: sqlite3.Connection) -> None:
+    _ensure_wal(connection)
+    connection.execute("PRAGMA synchronous=NORMAL")  # no flush: the next one of a writer's takes it to the disk
 
 
 def _set_up_reader(connection: sqlite3.Connection) -> None:

@@ -2,6 +2,7 @@
 
 Each body runs in its own thread and its own savepoint, one after the other on one connection. Whoever finds nobody
 waiting behind commits for all; an answer is given once that has happened. A body that fails takes nothing with it.
+Bodies that need not outlast a power cut are committed without a flush, unless they join one of those that do.
 """
 
 from __future__ import annotations
@@ -18,7 +19,9 @@ from authcore.backends import fork
 from authcore.errors import Unavailable
 
 R = TypeVar("R")
-Open = Callable[[], AbstractContextManager[Connection]]
+Open = Callable[[bool], AbstractContextManager[Connection]]
+"""Begins a transaction; the argument says whether it is fleeting."""
+
 MOST = 64  # bodies in one commit
 LONGEST = 0.02  # seconds that a transaction stays open for others: processes wait for it as well
 _LOOK = 0.05  # seconds between looks for a group that its last writer has left alone
@@ -27,9 +30,10 @@ _LOOK = 0.05  # seconds between looks for a group that its last writer has left 
 class _Group:
     """One open transaction, and the writers who wait for its end."""
 
-    def __init__(self, opened: Open) -> None:
+    def __init__(self, opened: Open, fleeting: bool) -> None:
         self._stack = ExitStack()
-        self.tx = self._stack.enter_context(opened())
+        self.tx = self._stack.enter_context(opened(fleeting))
+        self.fleeting = fleeting
         self._raw: Any = self.tx.connection.dbapi_connection
         self.over = threading.Event()
         self.failed: Exception | None = None
@@ -104,7 +108,7 @@ class GroupedWrites:
         fork.abandon(self._group)
         self._forget()
 
-    def write(self, body: Callable[[Connection], R]) -> R:
+    def write(self, body: Callable[[Connection], R], *, fleeting: bool = False) -> R:
         """Run a body and answer once it is committed; raise what it raises, or what the commit does."""
         self._come(1)
         try:
@@ -115,7 +119,7 @@ class GroupedWrites:
             raise
         try:
             self._come(-1)
-            group, answer = self._run(body)
+            group, answer = self._run(body, fleeting)
         finally:
             turn.__exit__(None, None, None)
         self._wait(group)
@@ -132,10 +136,13 @@ class GroupedWrites:
             self._coming += by
             return self._coming
 
-    def _run(self, body: Callable[[Connection], R]) -> tuple[_Group, R]:
+    def _run(self, body: Callable[[Connection], R], fleeting: bool) -> tuple[_Group, R]:
         group = self._group
+        if group is not None and group.fleeting and not fleeting:
+            self._end(group)  # its commit flushes nothing
+            group = None
         if group is None:
-            group = self._group = _Group(self._open)
+            group = self._group = _Group(self._open, fleeting)
         try:
             return group, group.run(body)
         finally:

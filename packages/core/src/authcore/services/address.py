@@ -32,39 +32,46 @@ def client_of(request: Request | None, trusted_proxies: tuple[str, ...]) -> Clie
     """Answer the client: the peer, or the right-most forwarded address that no trusted proxy reported of itself."""
     if request is None or request.peer is None:
         return Client(SHARED, None)
-    if _trusted(request.peer, trusted_proxies):
-        return _forwarded(request, trusted_proxies)
-    peer = _parse(request.peer)
-    if peer is None:
-        return Client(SHARED, None)
-    if _forwards(peer, request):
-        _warn(str(peer))
-        return Client(SHARED, None)
-    return _client(peer)
+    client, undeclared = _seen(request, trusted_proxies)
+    if undeclared is not None:
+        _warn(undeclared)
+    return client
 
 
 def undeclared_proxy(request: Request | None, trusted_proxies: tuple[str, ...]) -> str | None:
     """Answer the address of what looks like a proxy and is not declared as one, or None."""
-    if request is None or request.peer is None or _trusted(request.peer, trusted_proxies):
-        return None
-    peer = _parse(request.peer)
-    return str(peer) if peer is not None and _forwards(peer, request) else None
+    return None if request is None or request.peer is None else _seen(request, trusted_proxies)[1]
 
 
-def _forwards(peer: Address, request: Request) -> bool:
+def _seen(request: Request, trusted: tuple[str, ...]) -> tuple[Client, str | None]:
+    headers = request.headers
+    hops = headers.get("x-forwarded-for", "")
+    return _judged(request.peer or "", hops, any(name in headers for name in _FORWARDING), trusted)
+
+
+@lru_cache(maxsize=512)
+def _judged(peer: str, hops: str, forwarding: bool, trusted: tuple[str, ...]) -> tuple[Client, str | None]:
+    """Answer the client and the address of an undeclared proxy: a request asks for them several times."""
+    if _trusted(peer, trusted):
+        return _forwarded(peer, hops, forwarding, trusted), None
+    address = _parse(peer)
+    if address is None:
+        return Client(SHARED, None), None
     # Balancers also stand in 100.64.0.0/10 (RFC 6598), which is neither private nor global.
-    return not peer.is_global and any(name in request.headers for name in _FORWARDING)
+    if forwarding and not address.is_global:
+        return Client(SHARED, None), str(address)
+    return _client(address), None
 
 
-def _forwarded(request: Request, trusted: tuple[str, ...]) -> Client:
-    hops = [part.strip(" \t") for part in request.headers.get("x-forwarded-for", "").split(",") if part.strip(" \t")]
+def _forwarded(peer: str, forwarded: str, forwarding: bool, trusted: tuple[str, ...]) -> Client:
+    hops = [part.strip(" \t") for part in forwarded.split(",") if part.strip(" \t")]
     for hop in reversed(hops):
         if not _trusted(hop, trusted):
             address = _parse(hop)
             return _client(address) if address else Client(SHARED, None)
-    own = _parse(request.peer or "")
+    own = _parse(peer)
     # A proxy that names the client in a header that is not read stands for many: they share one bucket.
-    if own is None or any(name in request.headers for name in _FORWARDING):
+    if own is None or forwarding:
         return Client(SHARED, None)
     return _client(own)
 

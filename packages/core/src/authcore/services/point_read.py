@@ -1,85 +1,158 @@
-"""Statements on a hot path: reads of one row by its key, and writes whose answers nobody needs."""
+"""Statements on a hot path: reads of one row by its key, and writes of few.
+
+SQLAlchemy compiles them, and its types convert what goes in and what comes out. Where nobody listens to an engine, the
+driver gets the compiled text at once: SQLite finds a row in 8 µs, and SQLAlchemy spends 22 more on results that could
+be long. To PostgreSQL, over psycopg, several go in one trip.
+"""
 
 from __future__ import annotations
 
+import re
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager, suppress
-from functools import cached_property
+from functools import lru_cache
 from typing import Any
 
 from sqlalchemy import Executable, Select
 from sqlalchemy.engine import Connection
 from sqlalchemy.exc import DBAPIError
+from sqlalchemy.sql.dml import ReturningInsert
 from sqlalchemy.types import TypeEngine
+from sqlalchemy.util import await_only
 
 Convert = Callable[[Any], Any] | None
+Values = Mapping[str, Any]
+Row = Sequence[Any]
+_PARAMETER = re.compile(r"%\((\w+)\)s")
+_HEARD = ("before_execute", "after_execute", "before_cursor_execute", "after_cursor_execute")
+Sent = tuple[str, Any]
+"""A statement's text and its parameters, as the driver takes them."""
 
 
-class PointRead:
-    """A statement that answers at most one row.
+class Point:
+    """A statement that is compiled once for each kind of database."""
 
-    SQLite finds the row in 8 µs, and SQLAlchemy spends 22 more on results that could be long, so there the driver gets
-    the compiled text at once. Values pass the same column types either way.
-    """
-
-    def __init__(self, statement: Select[Any]) -> None:
-        self._statement = statement
-        self.names = [str(column.key) for column in statement.selected_columns]
-
-    def row(self, tx: Connection, values: Mapping[str, Any]) -> Sequence[Any] | None:
-        """Answer the row's values, in the order of the statement's columns, or None."""
-        if _is_plain_sqlite(tx):
-            # What goes wrong here goes wrong again below, where it becomes an error that the ports translate.
-            with suppress(tx.dialect.loaded_dbapi.Error):
-                return self._on_sqlite.row(tx.connection.dbapi_connection, values)
-        return tx.execute(self._statement, values).one_or_none()
-
-    @cached_property
-    def _on_sqlite(self) -> _OnSqlite:
-        return _OnSqlite(self._statement)
-
-
-class PointWrite:
-    """A statement that writes few rows and answers none.
-
-    On SQLite the driver gets the compiled text at once, as for a PointRead. To PostgreSQL several go in one trip.
-    """
-
-    def __init__(self, statement: Executable) -> None:
-        self.statement: Any = statement
+    def __init__(self, statement: Any) -> None:
+        self.statement = statement
         self._compiled: dict[str, _Compiled] = {}
 
-    def run(self, tx: Connection, values: Mapping[str, Any]) -> int:
-        """Run it alone and answer how many rows it met."""
-        if not _is_plain_sqlite(tx):
-            return int(tx.execute(self.statement, values).rowcount)
-        with _translated(tx):
-            return int(self.hand(tx, tx.connection.dbapi_connection, values).rowcount)
-
-    def hand(self, tx: Connection, driver: Any, values: Mapping[str, Any]) -> Any:
-        """Hand it to a driver as that takes it."""
+    def sent(self, tx: Connection, values: Values) -> Sent:
+        """Answer it as a driver takes it."""
         name = tx.dialect.name
         compiled = self._compiled.get(name)
         if compiled is None:
             compiled = self._compiled[name] = _Compiled(self.statement, tx.dialect, list(values))
-        return driver.execute(*compiled.of(values))
+        return compiled.of(values)
 
 
-def write_together(tx: Connection, *writes: tuple[PointWrite, Mapping[str, Any]]) -> None:
-    """Run writes one after the other; what a driver raises is raised as SQLAlchemy does."""
-    if _is_plain_sqlite(tx):
-        with _translated(tx):
-            for write, values in writes:
-                write.hand(tx, tx.connection.dbapi_connection, values)
+class PointRead(Point):
+    """A statement that answers at most one row: a SELECT, or what writes one row and returns of it."""
+
+    def __init__(self, statement: Select[Any] | ReturningInsert[Any]) -> None:
+        super().__init__(statement)
+        self.names = [str(column.key) for column in statement.exported_columns]
+
+    def row(self, tx: Connection, values: Values) -> Row | None:
+        """Answer the row's values, in the order of the statement's columns, or None."""
+        if (raw := _sqlite(tx)) is not None:
+            # What goes wrong here goes wrong again below, where it becomes an error that the ports translate.
+            with suppress(tx.dialect.loaded_dbapi.Error):
+                return self.found(tx, raw.execute(*self.sent(tx, values)))
+        elif (send := _straight(tx)) is not None:
+            with _translated(tx):
+                return self.found(tx, *send(self.sent(tx, values)))
+        return tx.execute(self.statement, values).one_or_none()
+
+    def found(self, tx: Connection, cursor: Any) -> Row | None:
+        """Answer the row that a driver's cursor has."""
+        # All of it: a result that is left half read holds SQLite's connection at an old snapshot.
+        rows = cursor.fetchall()
+        return self._compiled[tx.dialect.name].read(rows[0], cursor.description) if rows else None
+
+
+class PointWrite(Point):
+    """A statement that writes few rows and answers none."""
+
+    def __init__(self, statement: Executable) -> None:
+        super().__init__(statement)
+
+    def run(self, tx: Connection, values: Values) -> int:
+        """Run it alone and answer how many rows it met."""
+        if (raw := _sqlite(tx)) is not None:
+            with _translated(tx):
+                return self.found(tx, raw.execute(*self.sent(tx, values)))
+        if (send := _straight(tx)) is not None:
+            with _translated(tx):
+                return self.found(tx, *send(self.sent(tx, values)))
+        return int(tx.execute(self.statement, values).rowcount)
+
+    def found(self, tx: Connection, cursor: Any) -> int:
+        """Answer how many rows were met."""
+        return int(cursor.rowcount)
+
+
+Call = tuple[PointRead | PointWrite, Values]
+
+
+def together(tx: Connection, *calls: Call) -> list[Any]:
+    """Run statements one after the other, in one trip where the driver can send so.
+
+    Answers of each what it would alone: a row or None, or how many rows were met. What a driver raises is raised as
+    SQLAlchemy does.
+    """
+    send = _straight(tx)
+    if send is None or len(calls) == 1:
+        return [_alone(tx, *call) for call in calls]
+    with _translated(tx):
+        cursors = send(*(point.sent(tx, values) for point, values in calls))
+        return [point.found(tx, cursor) for (point, _), cursor in zip(calls, cursors, strict=True)]
+
+
+def at_once(tx: Connection, *calls: Call) -> None:
+    """Run writes whose order means nothing and whose counts nobody needs: to PostgreSQL they are one statement.
+
+    None of them may meet a row that another one meets.
+    """
+    send = _straight(tx)
+    if send is None or len(calls) == 1:
+        for call in calls:
+            _alone(tx, *call)
         return
-    raw = _pipelining(tx)
-    if raw is None:
-        for write, values in writes:
-            tx.execute(write.statement, values)
-        return
-    with _translated(tx), raw.pipeline(), raw.cursor() as cursor:
-        for write, values in writes:
-            write.hand(tx, cursor, values)
+    with _translated(tx):
+        send(_composed(tx, calls))
+
+
+def scalars(tx: Connection, write: Call, *reads: Call) -> Sequence[Any] | None:
+    """Run a write that returns one value, and reads of one value each, as one statement; answer all values.
+
+    None where the driver has no way for that, and nothing was run. What is read is as it was before the write.
+    """
+    send = _straight(tx)
+    if send is None:
+        return None
+    with _translated(tx):
+        [cursor] = send(_composed(tx, (write,), reads, returning=True))
+        row: Row = cursor.fetchall()[0]
+        return row
+
+
+def _composed(tx: Connection, writes: Sequence[Call], reads: Sequence[Call] = (), *, returning: bool = False) -> Sent:
+    """Answer one statement of PostgreSQL, which runs what its WITH writes whatever its SELECT asks for."""
+    sent = [point.sent(tx, values) for point, values in (*writes, *reads)]
+    text = _text(tuple(text for text, _ in sent), len(writes), returning)
+    return text, {f"{name}_{number}": value for number, (_, each) in enumerate(sent) for name, value in each.items()}
+
+
+@lru_cache(maxsize=64)
+def _text(texts: tuple[str, ...], writes: int, returning: bool) -> str:
+    numbered = [_PARAMETER.sub(rf"%(\1_{number})s", text) for number, text in enumerate(texts)]
+    parts = ", ".join(f"w{number} AS ({text})" for number, text in enumerate(numbered[:writes]))
+    asked = [f"(TABLE w{number})" for number in range(writes)] if returning else []
+    return f"WITH {parts} SELECT {', '.join([*asked, *(f'({text})' for text in numbered[writes:])])}"
+
+
+def _alone(tx: Connection, point: PointRead | PointWrite, values: Values) -> Any:
+    return point.row(tx, values) if isinstance(point, PointRead) else point.run(tx, values)
 
 
 @contextmanager
@@ -95,16 +168,58 @@ def _translated(tx: Connection) -> Iterator[None]:
         ) from error
 
 
-def _pipelining(tx: Connection) -> Any:
-    """Answer psycopg's own connection where it can send several statements before it waits, else None."""
-    if tx.dialect.driver != "psycopg" or tx.dialect.is_async or _is_heard(tx):
+def _straight(tx: Connection) -> Callable[..., Sequence[Any]] | None:
+    """Answer what sends statements to psycopg, in one trip, and answers a cursor of each; None for another driver."""
+    if tx.dialect.driver != "psycopg" or _is_heard(tx):
         return None
-    raw = tx.connection.dbapi_connection
-    return raw if type(raw).__module__.partition(".")[0] == "psycopg" else None
+    raw = tx.connection.driver_connection
+    raw = getattr(raw, "lent", raw)  # a framework's own, which may not be closed
+    if type(raw).__module__.partition(".")[0] != "psycopg":
+        return None
+    return _Awaited(raw).send if tx.dialect.is_async else _Blocking(raw).send
+
+
+class _Blocking:
+    def __init__(self, raw: Any) -> None:
+        self._raw = raw
+
+    def send(self, *sent: Sent) -> Sequence[Any]:
+        if len(sent) == 1:
+            return [self._raw.execute(*sent[0])]
+        with self._raw.pipeline():
+            return [self._raw.execute(*each) for each in sent]
+
+
+class _Awaited:
+    """The same on an event loop, from inside of SQLAlchemy's greenlet."""
+
+    def __init__(self, raw: Any) -> None:
+        self._raw = raw
+
+    def send(self, *sent: Sent) -> Sequence[Any]:
+        return [_Fetched(cursor) for cursor in await_only(self._send(sent))]
+
+    async def _send(self, sent: Sequence[Sent]) -> list[Any]:
+        if len(sent) == 1:
+            return [await self._raw.execute(*sent[0])]
+        async with self._raw.pipeline():
+            return [await self._raw.execute(*each) for each in sent]
+
+
+class _Fetched:
+    """What an asynchronous cursor holds already, without awaiting."""
+
+    def __init__(self, cursor: Any) -> None:
+        self._cursor = cursor
+        self.rowcount = cursor.rowcount
+        self.description = cursor.description
+
+    def fetchall(self) -> Any:
+        return await_only(self._cursor.fetchall())
 
 
 class _Compiled:
-    """A statement's text, and what turns its values into the driver's."""
+    """A statement's text, and what turns its values into the driver's and the driver's row into values."""
 
     def __init__(self, statement: Any, dialect: Any, names: Sequence[str]) -> None:
         compiled = statement.compile(dialect=dialect, column_keys=names)
@@ -112,46 +227,38 @@ class _Compiled:
         self._order = compiled.positiontup
         self._bind = {name: _converter(bind.type, "bind_processor", dialect) for name, bind in compiled.binds.items()}
         self._fixed = {name: bind.value for name, bind in compiled.binds.items() if name not in names}
+        self._dialect = dialect
+        self._types = [column.type for column in getattr(statement, "exported_columns", ())]
+        self._read: list[Convert] | None = None
 
-    def of(self, values: Mapping[str, Any]) -> tuple[str, Any]:
+    def of(self, values: Values) -> Sent:
         """Answer the text with its parameters."""
-        values = {**self._fixed, **values}
+        if self._fixed:
+            values = {**self._fixed, **values}
         bound = {name: value if (bind := self._bind[name]) is None else bind(value) for name, value in values.items()}
         return self._text, bound if self._order is None else [bound[name] for name in self._order]
+
+    def read(self, row: Row, description: Any) -> Row:
+        """Answer the values of a driver's row."""
+        if self._read is None:
+            # What a driver answers may depend on the column's own type, which it tells with the first row.
+            self._read = [
+                _converter(kind, "result_processor", self._dialect, column[1])
+                for kind, column in zip(self._types, description, strict=True)
+            ]
+        return [value if read is None else read(value) for read, value in zip(self._read, row, strict=True)]
 
 
 def _is_heard(tx: Connection) -> bool:
     # Who listens to an engine's statements hears these too: an instrumented application, a log, a test that counts.
-    heard = tx._has_events or tx.engine._has_events or tx.dialect._has_events or tx._echo
-    return bool(heard) or "schema_translate_map" in tx.get_execution_options()
+    # An engine in AUTOCOMMIT has a listener of SQLAlchemy's own, to something else.
+    heard = (tx._has_events or tx.engine._has_events) and any(getattr(tx.dispatch, name) for name in _HEARD)
+    return bool(heard or tx.dialect._has_events or tx._echo) or "schema_translate_map" in tx.get_execution_options()
 
 
-def _is_plain_sqlite(tx: Connection) -> bool:
-    return tx.dialect.driver == "pysqlite" and not _is_heard(tx)
-
-
-class _OnSqlite:
-    """The statement as SQLite's driver takes it."""
-
-    def __init__(self, statement: Select[Any]) -> None:
-        from sqlalchemy.dialects import sqlite
-
-        dialect = sqlite.dialect(paramstyle="qmark")
-        compiled = statement.compile(dialect=dialect)
-        self._text = compiled.string
-        self._names = compiled.positiontup or []
-        self._bind = {name: _converter(bind.type, "bind_processor", dialect) for name, bind in compiled.binds.items()}
-        self._read = [
-            _converter(column.type, "result_processor", dialect, None) for column in statement.selected_columns
-        ]
-
-    def row(self, connection: Any, values: Mapping[str, Any]) -> Sequence[Any] | None:
-        bound = {name: value if (bind := self._bind[name]) is None else bind(value) for name, value in values.items()}
-        # All of it: a result that is left half read holds the connection at an old snapshot.
-        found = connection.execute(self._text, [bound[name] for name in self._names]).fetchall()
-        if not found:
-            return None
-        return [value if read is None else read(value) for read, value in zip(self._read, found[0], strict=True)]
+def _sqlite(tx: Connection) -> Any:
+    """Answer SQLite's own connection, or None."""
+    return None if tx.dialect.driver != "pysqlite" or _is_heard(tx) else tx.connection.dbapi_connection
 
 
 def _converter(kind: TypeEngine[Any], way: str, *given: Any) -> Convert:

@@ -41,7 +41,7 @@ from authcore.services.challenges import ChallengeKind
 from authcore.services.ids import uuid7
 from authcore.services.keys import mac
 from authcore.services.lifetimes import Limit
-from authcore.services.point_read import PointRead, PointWrite, write_together
+from authcore.services.point_read import Call, PointRead, PointWrite, at_once, together
 from authcore.services.revocations import LONGEST, Revocation
 from authcore.services.strategies import checked, is_stateless
 from authcore.stores import MaxConcurrentReached
@@ -727,7 +727,11 @@ def rotate(tx: Connection, turn: Rotation) -> Rotated | RotationRefused:
     A step-up locks the session first as well: in the other order the two would wait for each other.
     """
     known = {"digest_": turn.digest, "tenant_": turn.tenant}
-    found = _PRESENTED.row(tx, known)
+    keeps = turn.settings.rotation == "none"
+    taken = {"now_": turn.now, "nonce_": turn.nonce, "key_": turn.key_id, "next_": turn.next_refresh}
+    # A session that is judged to be over below is so for ever: that its token is taken as well changes nothing.
+    take: Sequence[Call] = () if keeps else ((_TAKE_REFRESH, {**known, **taken}),)
+    found, *took = together(tx, (_PRESENTED, known), *take)
     session = None if found is None else SimpleNamespace(**dict(zip(_PRESENTED.names, found, strict=True)))
     if session is None or not _is_live(session, turn.now):
         return RotationRefused()
@@ -737,10 +741,9 @@ def rotate(tx: Connection, turn: Rotation) -> Rotated | RotationRefused:
     if session.expires_at <= turn.now:
         # Idle for too long, or expired with its latest token.
         return _end_family(tx, turn, session, reused=session.used_at is not None)
-    if turn.settings.rotation == "none":
+    if keeps:
         return _keep(tx, turn, session)
-    taken = {"now_": turn.now, "nonce_": turn.nonce, "key_": turn.key_id, "next_": turn.next_refresh}
-    if _TAKE_REFRESH.run(tx, {**known, **taken}):
+    if took[0]:
         return _succeed(tx, turn, session)
     # Read again: what was read before the lock may be older than the winner.
     row = tx.execute(_BY_REFRESH, known).one_or_none()
@@ -779,18 +782,16 @@ def _succeed(tx: Connection, turn: Rotation, session: Any) -> Rotated:
     )
 
 
-def _go_on(
-    tx: Connection, turn: Rotation, session: Any, *writes: tuple[PointWrite, dict[str, Any]], stays: bool = False
-) -> Rotated:
+def _go_on(tx: Connection, turn: Rotation, session: Any, *writes: Call, stays: bool = False) -> Rotated:
     settings, now, id_ = turn.settings, turn.now, session.id
     expires = lifetimes.unused_end(settings, session.transport, now, session.ends_at)
     slide = (_SLIDE, {"id_": id_, "expires_": expires, "now_": now})
-    write_together(tx, *writes, *_next_access(turn, session), slide)
+    at_once(tx, *writes, *_next_access(turn, session), slide)
     slid = msgspec.structs.replace(_session_of(session, current=True), expires_at=expires, last_seen_at=now)
     return Rotated(slid, session.ends_at, turn.nonce, turn.key_id, now, session.stamp, stays)
 
 
-def _next_access(turn: Rotation, session: Any) -> Sequence[tuple[PointWrite, dict[str, Any]]]:
+def _next_access(turn: Rotation, session: Any) -> Sequence[Call]:
     if turn.next_access is None:
         return ()
     settings, now, id_ = turn.settings, turn.now, session.id
