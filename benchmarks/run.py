@@ -21,6 +21,7 @@ import guard
 import hashes
 import import_time
 import live_sessions
+import rotations
 import sign_in
 import token_cost
 from figure import QUICK, THOROUGH, Figure
@@ -34,6 +35,7 @@ FAMILIES = {
     "guard": guard,
     "hashes": hashes,
     "live_sessions": live_sessions,
+    "rotations": rotations,
     "sign_in": sign_in,
     "token_cost": token_cost,
 }

@@ -91,7 +91,8 @@ class Pooled:
         return {"refresh": after}
 
 
-def _table() -> None:
+def make_table() -> None:
+    """Make the table of tokens."""
     with psycopg.connect(database_url()) as connection:
         connection.execute(TABLE)
 
@@ -100,7 +101,7 @@ def flask() -> Any:
     """Answer a Flask application."""
     from flask import Flask, request
 
-    _table()
+    make_table()
     app, kept = Flask("bench"), Kept()
     app.get(BARE)(lambda: {"hello": EMAIL})
     app.get(CREDENTIAL)(kept.make)
@@ -115,7 +116,7 @@ def django() -> Any:
     from django.http import JsonResponse
     from django.urls import path
 
-    _table()
+    make_table()
     kept = Kept()
     settings.configure(
         SECRET_KEY="x" * 50,
@@ -137,7 +138,7 @@ def fastapi() -> Any:
 
     from fastapi import FastAPI
 
-    _table()
+    make_table()
     pooled = Pooled()
 
     @asynccontextmanager
@@ -163,7 +164,7 @@ def litestar() -> Any:
     """Answer a Litestar application."""
     from litestar import Litestar, get, post
 
-    _table()
+    make_table()
     pooled = Pooled()
 
     @get(BARE)

@@ -67,7 +67,7 @@ class PointRead(Point):
         """Answer the row that a driver's cursor has."""
         # All of it: a result that is left half read holds SQLite's connection at an old snapshot.
         rows = cursor.fetchall()
-        return self._compiled[tx.dialect.name].read(rows[0], cursor.description) if rows else None
+        return self._compiled[tx.dialect.name].read(rows[0], cursor) if rows else None
 
 
 class PointWrite(Point):
@@ -212,7 +212,10 @@ class _Fetched:
     def __init__(self, cursor: Any) -> None:
         self._cursor = cursor
         self.rowcount = cursor.rowcount
-        self.description = cursor.description
+
+    @property
+    def description(self) -> Any:
+        return self._cursor.description
 
     def fetchall(self) -> Any:
         return await_only(self._cursor.fetchall())
@@ -238,13 +241,13 @@ class _Compiled:
         bound = {name: value if (bind := self._bind[name]) is None else bind(value) for name, value in values.items()}
         return self._text, bound if self._order is None else [bound[name] for name in self._order]
 
-    def read(self, row: Row, description: Any) -> Row:
+    def read(self, row: Row, cursor: Any) -> Row:
         """Answer the values of a driver's row."""
         if self._read is None:
             # What a driver answers may depend on the column's own type, which it tells with the first row.
             self._read = [
                 _converter(kind, "result_processor", self._dialect, column[1])
-                for kind, column in zip(self._types, description, strict=True)
+                for kind, column in zip(self._types, cursor.description, strict=True)
             ]
         return [value if read is None else read(value) for read, value in zip(self._read, row, strict=True)]
 
