@@ -10,7 +10,7 @@ from pathlib import Path
 import pytest
 
 RUN = Path(__file__).parents[2] / "benchmarks" / "run.py"
-FAMILIES = {"drive", "import", "guard", "hash", "live sessions", "sign-in", "token"}
+FAMILIES = {"drive", "import", "guard", "hash", "live sessions", "rotations", "sign-in", "token"}
 
 
 @pytest.mark.alone

@@ -28,9 +28,13 @@ class Scratch:
 
     def clear(self) -> None:
         """Empty every table."""
+        statements = [str(delete(table).compile(self.engine)) for table in reversed(metadata.sorted_tables)]
         with self.engine.begin() as tx:
-            for table in reversed(metadata.sorted_tables):
-                tx.execute(delete(table))
+            if self.engine.dialect.name == "postgresql":
+                tx.exec_driver_sql("; ".join(statements))  # in one trip
+                return
+            for statement in statements:
+                tx.exec_driver_sql(statement)
 
 
 class Databases:
@@ -63,6 +67,8 @@ class Databases:
             _absent()
         _on_server(f'DROP DATABASE IF EXISTS "{self._name}" WITH (FORCE)')
         _on_server(f'CREATE DATABASE "{self._name}"')
+        # Nothing here has to outlast a power cut, and a disk flushes some hundred times a second.
+        _on_server(f'ALTER DATABASE "{self._name}" SET synchronous_commit TO off')
         return _server().set(database=self._name)
 
 
