@@ -15,7 +15,20 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from sqlalchemy import Column, Integer, MetaData, String, Table, create_engine, insert, literal, select, text, update
+from sqlalchemy import (
+    Column,
+    Integer,
+    MetaData,
+    String,
+    Table,
+    bindparam,
+    create_engine,
+    insert,
+    literal,
+    select,
+    text,
+    update,
+)
 from sqlalchemy.engine import Connection, Engine, make_url
 from sqlalchemy.exc import IntegrityError, OperationalError
 from sqlalchemy.pool import StaticPool
@@ -24,6 +37,7 @@ from authcore.backends.build import Backends, Plan
 from authcore.drive import Drive, run_blocking
 from authcore.errors import ConfigurationError, Unavailable
 from authcore.ports import Count, Ports, fleeting
+from authcore.services.point_read import PointRead
 
 Make = Callable[..., Backends]
 metadata = MetaData()
@@ -198,6 +212,31 @@ def test_a_restarted_server_is_not_noticed(make: Make, postgres_url: str, method
     _cut_connections(postgres_url)
 
     assert run_blocking(getattr(db, method)(_text, 1)) == "one"
+
+
+@pytest.mark.parametrize("method", ["read", "write"])
+def test_nor_is_it_where_the_driver_is_asked_at_once(
+    make: Make, postgres_url: str, method: str, caplog: pytest.LogCaptureFixture
+) -> None:
+    """Every connection of the pool has died: the first call that finds out lets go of all of them, without a word."""
+    db = _noted(make(postgres_url))
+    met = threading.Barrier(3)
+    _together(3, lambda _: run_blocking(db.read(_meet, met)))
+    _cut_connections(postgres_url)
+
+    assert [run_blocking(getattr(db, method)(_text_at_once, 1)) for _ in range(3)] == [["one"]] * 3
+    assert caplog.text == ""
+
+
+async def test_nor_is_it_there_on_a_loop(make: Make, postgres_url: str) -> None:
+    """Under asyncio alike."""
+    db = _noted(make(postgres_url), Drive.ASYNCIO)
+    await asyncio.gather(*(db.read(_text_at_once, 1) for _ in range(3)))
+    _cut_connections(postgres_url)
+
+    assert [await db.read(_text_at_once, 1) for _ in range(3)] == [["one"]] * 3
+    _cut_connections(postgres_url)
+    assert await db.write(_text_at_once, 1) == ["one"]
 
 
 async def test_a_restarted_server_is_not_noticed_on_a_loop(make: Make, postgres_url: str) -> None:
@@ -700,6 +739,18 @@ def _drop_all(url: str) -> None:
     with engine.begin() as tx:
         shipped.drop_all(tx)
     engine.dispose()
+
+
+_TEXT = PointRead(select(notes.c.text).where(notes.c.id == bindparam("id_")))
+
+
+def _text_at_once(tx: Connection, number: int) -> Any:
+    return _TEXT.row(tx, {"id_": number})
+
+
+def _meet(tx: Connection, met: threading.Barrier) -> None:
+    tx.execute(select(literal(1)))
+    met.wait(10)
 
 
 def _cut_connections(url: str) -> None:

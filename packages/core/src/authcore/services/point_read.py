@@ -161,8 +161,11 @@ def _translated(tx: Connection) -> Iterator[None]:
     try:
         yield
     except kind as error:
-        # Rule O3: neither the statement nor its values stand in what is raised.
         gone = tx.dialect.is_disconnect(error, tx.connection.dbapi_connection, None)
+        if gone:
+            # SQLAlchemy finds out for itself, and lets go of a whole pool whose other connections are as dead.
+            tx.exec_driver_sql("SELECT 1")
+        # Rule O3: neither the statement nor its values stand in what is raised.
         raise DBAPIError.instance(
             "authcore", None, error, kind, hide_parameters=True, connection_invalidated=gone, dialect=tx.dialect
         ) from error
