@@ -36,8 +36,8 @@ from sqlalchemy.pool import StaticPool
 from authcore.backends.build import Backends, Plan
 from authcore.drive import Drive, run_blocking
 from authcore.errors import ConfigurationError, Unavailable
+from authcore.point_read import PointRead
 from authcore.ports import Count, Ports, fleeting
-from authcore.services.point_read import PointRead
 
 Make = Callable[..., Backends]
 metadata = MetaData()

@@ -12,8 +12,8 @@ from sqlalchemy import BigInteger, Column, Table, bindparam, case, delete, func,
 from sqlalchemy.engine import Connection
 from sqlalchemy.sql import Executable, Insert
 
+from authcore.point_read import Call, PointRead, PointWrite, scalars, together
 from authcore.ports import FLEETING, Clock, Count, Database, Store, counting, fleeting
-from authcore.services.point_read import Call, PointRead, PointWrite, scalars, together
 from authcore.tables import Blob, Key, UtcDateTime, metadata
 
 P = ParamSpec("P")

@@ -34,6 +34,7 @@ from authcore.context import Authenticated, Context
 from authcore.decode import convert
 from authcore.errors import ConfigurationError
 from authcore.http import Cookie
+from authcore.point_read import Call, PointRead, PointWrite, at_once, together
 from authcore.ports import counting
 from authcore.services import events, lifetimes, revocations, session_options, tokens
 from authcore.services.accounts import PLAIN, USER_COLUMNS, UserShape, users
@@ -41,7 +42,6 @@ from authcore.services.challenges import ChallengeKind
 from authcore.services.ids import uuid7
 from authcore.services.keys import mac
 from authcore.services.lifetimes import Limit
-from authcore.services.point_read import Call, PointRead, PointWrite, at_once, together
 from authcore.services.revocations import LONGEST, Revocation
 from authcore.services.strategies import checked, is_stateless
 from authcore.stores import MaxConcurrentReached

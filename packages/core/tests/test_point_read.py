@@ -13,7 +13,7 @@ import sqlalchemy as sa
 from sqlalchemy.engine import Connection, Engine
 from sqlalchemy.exc import OperationalError
 
-from authcore.services.point_read import PointRead, PointWrite, at_once, together
+from authcore.point_read import PointRead, PointWrite, at_once, together
 from authcore.tables import Digest, Json, Key, UtcDateTime
 
 NOON = datetime(2030, 1, 1, 12, 0, 0, 1, tzinfo=UTC)
