@@ -37,8 +37,11 @@ def page() -> str:
         except ModuleNotFoundError as missing:
             if missing.name != f"authcore.features.{room.name}.errors":
                 raise
-    rows = sorted({(kind.status, kind.code, (kind.__doc__ or "").split("\n")[0]) for kind in kinds()})
-    return HEAD + "".join(f"| {status} | `{code}` | {text} |\n" for status, code, text in rows)
+    rows: dict[tuple[int, str], set[str]] = {}
+    for kind in kinds():
+        rows.setdefault((kind.status, kind.code), set()).add((kind.__doc__ or "").split("\n")[0])
+    told = ((status, code, " ".join(sorted(texts))) for (status, code), texts in sorted(rows.items()))
+    return HEAD + "".join(f"| {status} | `{code}` | {text} |\n" for status, code, text in told)
 
 
 def main() -> int:
