@@ -19,8 +19,6 @@ if TYPE_CHECKING:
     from sqlalchemy.ext.asyncio import AsyncEngine
 
 R = TypeVar("R")
-_FLEETING: dict[str, Any] = {FLEETING: True, "isolation_level": "AUTOCOMMIT"}
-"""Of transactions that need not outlast a power cut. Each statement is one: none has to be begun and ended."""
 
 
 class Pooled:
@@ -104,10 +102,16 @@ class PooledGiven:
         self._given.dispose(close=False)
 
 
+def _fleeting(dialect: str) -> dict[str, Any]:
+    """Answer the options of transactions that need not outlast a power cut."""
+    # PostgreSQL returns each sum with its write: every statement is a transaction, and none is begun and ended.
+    return {FLEETING: True, **({"isolation_level": "AUTOCOMMIT"} if dialect == "postgresql" else {})}
+
+
 class _Pair:
     def __init__(self, engine: Engine, writing: Engine) -> None:
         self.writing = writing
-        self.fleeting = writing.execution_options(**_FLEETING)
+        self.fleeting = writing.execution_options(**_fleeting(writing.dialect.name))
         # On the engine: asked for on a connection, it costs a round trip around each read.
         self.reading = engine.execution_options(isolation_level="AUTOCOMMIT")
 
@@ -115,7 +119,7 @@ class _Pair:
 class _AsyncPair:
     def __init__(self, engine: AsyncEngine) -> None:
         self.writing = engine.execution_options(isolation_level="READ COMMITTED")
-        self.fleeting = self.writing.execution_options(**_FLEETING)
+        self.fleeting = self.writing.execution_options(**_fleeting(engine.dialect.name))
         self.reading = engine.execution_options(isolation_level="AUTOCOMMIT")
 
 
