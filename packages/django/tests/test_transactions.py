@@ -114,6 +114,23 @@ def test_without_autocommit_counting_is_refused(project: str) -> None:
     assert rows(project, "Attempt").count() == 0
 
 
+def test_nor_is_anything_counted_on_a_connection_that_is_opened_for_it(project: str) -> None:
+    """A project whose settings say AUTOCOMMIT=False has no connection yet when it first counts."""
+    from authcore.backends.kv_sql import SqlKeyValue
+    from authcore_django import get_auth
+
+    ports = get_auth().blocking_core().runtime.ports
+    connection = connections[project]
+    connection.close()
+    connection.settings_dict["AUTOCOMMIT"] = False
+    try:
+        with pytest.raises(RuntimeError, match="in autocommit"):
+            run_blocking(SqlKeyValue(ports.db, ports.clock).increment([Count("a", 1, 60)]))
+    finally:
+        connection.settings_dict["AUTOCOMMIT"] = True
+        connection.close()
+
+
 # --- what takes part ---
 
 

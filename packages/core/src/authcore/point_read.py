@@ -122,16 +122,19 @@ def at_once(tx: Connection, *calls: Call) -> None:
         send(_composed(tx, calls))
 
 
-def scalars(tx: Connection, write: Call, *reads: Call) -> Sequence[Any] | None:
-    """Run a write that returns one value, and reads of one value each, as one statement; answer all values.
+def scalars(tx: Connection, writes: Sequence[Call], reads: Sequence[Call]) -> Sequence[Any] | None:
+    """Run writes that return one value each, and reads of one value each, as one statement; answer all values.
 
-    None where the driver has no way for that, and nothing was run. What is read is as it was before the write.
+    None where the driver has no way for that, and nothing was run. What is read is as it was before the writes.
     """
+    if tx.dialect.driver != "psycopg" or _is_mapped(tx):
+        return None
+    sent = _composed(tx, writes, reads, returning=True)
     send = _straight(tx)
     if send is None:
-        return None
+        return tuple(tx.exec_driver_sql(*sent).one())
     with _translated(tx):
-        [cursor] = send(_composed(tx, (write,), reads, returning=True))
+        [cursor] = send(sent)
         row: Row = cursor.fetchall()[0]
         return row
 
@@ -259,7 +262,12 @@ def _is_heard(tx: Connection) -> bool:
     # Who listens to an engine's statements hears these too: an instrumented application, a log, a test that counts.
     # An engine in AUTOCOMMIT has a listener of SQLAlchemy's own, to something else.
     heard = (tx._has_events or tx.engine._has_events) and any(getattr(tx.dispatch, name) for name in _HEARD)
-    return bool(heard or tx.dialect._has_events or tx._echo) or "schema_translate_map" in tx.get_execution_options()
+    return bool(heard or tx.dialect._has_events or tx._echo) or _is_mapped(tx)
+
+
+def _is_mapped(tx: Connection) -> bool:
+    # Names of schemas that SQLAlchemy replaces as it executes.
+    return "schema_translate_map" in tx.get_execution_options()
 
 
 def _sqlite(tx: Connection) -> Any:

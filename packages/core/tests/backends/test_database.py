@@ -23,6 +23,7 @@ from sqlalchemy import (
     Table,
     bindparam,
     create_engine,
+    event,
     insert,
     literal,
     select,
@@ -31,7 +32,8 @@ from sqlalchemy import (
 )
 from sqlalchemy.engine import Connection, Engine, make_url
 from sqlalchemy.exc import IntegrityError, OperationalError
-from sqlalchemy.pool import StaticPool
+from sqlalchemy.ext.asyncio import AsyncEngine, create_async_engine
+from sqlalchemy.pool import NullPool, StaticPool
 
 from authcore.backends.build import Backends, Plan
 from authcore.drive import Drive, run_blocking
@@ -408,6 +410,14 @@ def test_sqlite_is_set_up_to_lose_nothing(make: Make, sqlite_url: str) -> None:
         run_blocking(db.read(_run, "CREATE TABLE test_forbidden (id INTEGER)"))
 
 
+def test_without_a_wal_every_commit_is_flushed(make: Make, tmp_path: Path) -> None:
+    """A file system without shared memory keeps no WAL, and what is not flushed there may break the whole file."""
+    db = make(f"sqlite:///file:{tmp_path / 'dot.db'}?vfs=unix-dotfile&uri=true").ports(Drive.BLOCKING).db
+    count = fleeting(lambda tx: [_pragma(tx, name) for name in ("journal_mode", "synchronous")])
+
+    assert run_blocking(db.write(count)) == ["delete", 2]
+
+
 def test_only_what_may_be_lost_is_committed_without_a_flush(make: Make, sqlite_url: str) -> None:
     """A marked store function writes to the same WAL, which is not synced for it; the next one is synced again."""
     db = make(sqlite_url).ports(Drive.BLOCKING).db
@@ -417,25 +427,59 @@ def test_only_what_may_be_lost_is_committed_without_a_flush(make: Make, sqlite_u
     assert modes == [1, 2]
 
 
-@pytest.mark.parametrize("drive", [Drive.BLOCKING, Drive.ASYNCIO])
-def test_postgresql_does_not_wait_for_its_log_where_it_counts(make: Make, postgres_url: str, drive: Drive) -> None:
-    """The counters' transaction alone is committed without a flush, and every connection sees the sums."""
-    ports = make(postgres_url, create_missing=True).ports(drive)
+@pytest.mark.parametrize("heard", [False, True])
+@pytest.mark.parametrize("drive", ["blocking", "asyncio", "a given engine", "a given engine for asyncio"])
+def test_postgresql_does_not_wait_for_its_log_where_it_counts(
+    make: Make, postgres_url: str, drive: str, heard: bool
+) -> None:
+    """The counters' transaction alone is committed without a flush, all at once, and everybody sees the sums."""
+    make(postgres_url, create_missing=True).create_tables()
+    key = f"{drive} {heard}"
 
     async def counted() -> tuple[Any, ...]:
+        ports, engine, given = _driven(make, postgres_url, drive)
+        if heard:
+            event.listen(engine, "before_cursor_execute", lambda *_: None)
         await ports.db.write(_note_commits)
-        sums = [await ports.kv.increment([Count(drive.name, 2, 60), Count("none", 0, 60)]) for _ in range(2)]
-        await ports.kv.put(drive.name, b"lasts", 60)
-        return sums, await ports.db.read(_noted_commits)
+        assert await ports.db.write(fleeting(_commits_itself))
+        sums = [await ports.kv.increment([Count(key, 2, 60), Count("none", 0, 60)]) for _ in range(2)]
+        sums.append(await ports.kv.increment([Count(f"{key} {number}", number, 60) for number in (3, 1, 2)]))
+        await ports.kv.put(key, b"lasts", 60)
+        commits = await ports.db.read(_noted_commits)
+        if given is not None:
+            await given.dispose()
+        return sums, commits
 
-    assert asyncio.run(counted()) == ([[2, 0], [4, 0]], ["off", "off", "on"])
+    sums, commits = asyncio.run(counted())
+
+    assert sums == [[2, 0], [4, 0], [3, 1, 2]]
+    assert [setting for setting, _ in commits] == ["off"] * 5 + ["on"]
+    assert len({transaction for _, transaction in commits}) == 4
+
+
+def _driven(make: Make, url: str, drive: str) -> tuple[Ports, Engine, AsyncEngine | None]:
+    """Answer ports over PostgreSQL, the engine below them, and the one to dispose on the loop."""
+    asynchronous = Drive.ASYNCIO if drive.endswith("asyncio") else Drive.BLOCKING
+    if drive == "a given engine for asyncio":
+        given = create_async_engine(_psycopg(url))
+        return make(given).ports(asynchronous), given.sync_engine, given
+    if drive == "a given engine":
+        engine = create_engine(_psycopg(url), poolclass=NullPool)
+        return make(engine).ports(asynchronous), engine, None
+    ports = make(url).ports(asynchronous)
+    side: Any = ports.db._side  # type: ignore[attr-defined]
+    return ports, side.writing().sync_engine if asynchronous is Drive.ASYNCIO else side._pair.get().writing, None
+
+
+def _commits_itself(tx: Connection) -> bool:
+    return bool(tx.connection.driver_connection.autocommit)  # type: ignore[union-attr]
 
 
 def _note_commits(tx: Connection) -> None:
     """Have every commit of the counters' table say whether it waits for the log."""
     for statement in (
         "DROP TABLE IF EXISTS test_commits",
-        "CREATE TABLE test_commits (number serial, setting text)",
+        "CREATE TABLE test_commits (number serial, setting text, transaction bigint DEFAULT txid_current())",
         "CREATE OR REPLACE FUNCTION test_commit() RETURNS trigger LANGUAGE plpgsql AS "
         "$$ BEGIN INSERT INTO test_commits (setting) VALUES (current_setting('synchronous_commit')); "
         "RETURN NULL; END $$",
@@ -446,8 +490,8 @@ def _note_commits(tx: Connection) -> None:
         tx.exec_driver_sql(statement)
 
 
-def _noted_commits(tx: Connection) -> list[str]:
-    return list(tx.exec_driver_sql("SELECT setting FROM test_commits ORDER BY number").scalars())
+def _noted_commits(tx: Connection) -> list[Any]:
+    return list(tx.exec_driver_sql("SELECT setting, transaction FROM test_commits ORDER BY number"))
 
 
 def test_many_first_openings_of_a_fresh_file_succeed(make: Make, tmp_path: Path) -> None:
@@ -557,10 +601,18 @@ def test_an_engine_with_a_database_per_thread_is_refused(make: Make) -> None:
         make(create_engine("sqlite://"))
 
 
+def test_an_engine_whose_options_say_how_to_isolate_is_refused(make: Make, sqlite_url: str, postgres_url: str) -> None:
+    """Under such an option every write would be committed statement by statement, or under another level."""
+    for made in (create_engine(sqlite_url), create_engine(_psycopg(postgres_url))):
+        with pytest.raises(ConfigurationError, match="isolation level among its execution options"):
+            make(made.execution_options(isolation_level="AUTOCOMMIT"))
+    options = {"isolation_level": "SERIALIZABLE"}
+    with pytest.raises(ConfigurationError, match="isolation level among its execution options"):
+        make(create_async_engine(_psycopg(postgres_url), execution_options=options))
+
+
 async def test_an_applications_own_async_engine_is_used(make: Make, postgres_url: str) -> None:
     """An AsyncEngine serves asyncio as it is, and blocking code by an engine of the same URL."""
-    from sqlalchemy.ext.asyncio import create_async_engine
-
     engine = create_async_engine(_psycopg(postgres_url))
     backends = make(engine)
     blocking = _noted(backends)

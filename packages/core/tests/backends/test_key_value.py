@@ -158,6 +158,17 @@ def test_counts_of_one_key_in_one_call_add_up(kv: KeyValue, key: str) -> None:
     assert run_blocking(kv.increment(counts)) == [5, 5]
 
 
+def test_a_key_that_is_added_to_and_read_in_one_call_answers_its_sum(kv: KeyValue, key: str) -> None:
+    """What is read is what the call has made of it."""
+    run_blocking(kv.increment([Count(key, 2, ttl=60)]))
+
+    assert run_blocking(kv.increment([Count(key, 0, ttl=60), Count(key, 1, ttl=60), Count(key + "-", 1, 60)])) == [
+        3,
+        3,
+        1,
+    ]
+
+
 def test_deleting_removes_what_is_there(kv: KeyValue, key: str) -> None:
     """Deleted keys are absent, and deleting what is absent is no error."""
     run_blocking(kv.put(key, b"v", ttl=60))

@@ -101,6 +101,20 @@ def test_other_forwarding_headers_are_not_read(header: str) -> None:
     assert [one.key for one in found] == ["89.160.20.9", SHARED, SHARED, "89.160.20.9"]
 
 
+def test_what_anybody_may_send_at_any_length_is_not_kept() -> None:
+    """What a client is found to be is remembered, but not by a header that an untrusted peer or no length bounds."""
+    long = ", ".join(["203.0.113.7"] * 40)
+    address._judged.cache_clear()
+
+    keys = [
+        client("10.0.0.1", PROXY, x_forwarded_for=long).key,
+        *(client("81.2.69.7", x_forwarded_for=f"1.2.3.{number}").key for number in range(9)),
+    ]
+
+    assert keys == ["203.0.113.7", *["81.2.69.7"] * 9]
+    assert address._judged.cache_info().currsize == 1
+
+
 def test_the_whole_address_is_shown_where_the_network_is_counted() -> None:
     """R3: limits count a /64, a session shows the address."""
     assert client("2001:db8:1:2:3:4:5:6").address == "2001:db8:1:2:3:4:5:6"

@@ -152,19 +152,17 @@ class _Side:
 
     def write(self, run: Callable[[Connection], R], *, fleeting: bool = False) -> R:
         """Run inside a transaction, or a savepoint of the one there is."""
-        if fleeting and self._source.wrapper.vendor == "postgresql" and not _is_joined(self._source.wrapper):
-            return self._write_fleeting(run)
+        if fleeting and self._source.wrapper.vendor == "postgresql":
+            with self._translated() as wrapper:
+                wrapper.ensure_connection()  # which tells whether the project commits itself
+                if not _is_joined(wrapper):
+                    # In autocommit each statement is a transaction: none has to be begun and ended.
+                    with self._source.fleeting.connect() as connection:
+                        return run(connection)
         with self._translated() as wrapper, self._atomic(wrapper), self._source.engine.connect() as connection:
             return run(connection)
 
     write_apart = write
-
-    def _write_fleeting(self, run: Callable[[Connection], R]) -> R:
-        # In autocommit each statement is a transaction: none has to be begun and ended.
-        with self._translated() as wrapper:
-            wrapper.ensure_connection()
-            with self._source.fleeting.connect() as connection:
-                return run(connection)
 
     def dispose(self) -> None:
         """Leave the connection open: it is Django's."""

@@ -131,39 +131,51 @@ def _swap(tx: Connection, key: str, expected: bytes, value: bytes, now: datetime
 @counting
 @fleeting
 def _increment(tx: Connection, counts: Sequence[Count], now: datetime) -> list[int]:
-    # In the order of the keys: two calls that share two keys never wait for each other crosswise.
-    adding = [_row(count, now) for count in sorted(counts, key=lambda count: count.key) if count.by]
+    adding = _rows(counts, now)
     statements = _statements(tx)
+    unflushed: list[Call] = []
+    if tx.dialect.name == "postgresql" and tx.get_execution_options().get(FLEETING):
+        unflushed.append((_UNFLUSHED, {}))
     if statements.sum is not None:
-        return _sums(tx, statements.sum, adding, counts, now)
-    for row in adding:
-        statements.increment.run(tx, row)
+        sums = _in_one(tx, statements.sum, adding, counts, now, unflushed)
+        if sums is not None:
+            return sums
+    together(tx, *unflushed, *((statements.increment, row) for row in adding))
     return _read_counts(tx, counts, now)
 
 
-def _sums(
-    tx: Connection, add: PointRead, adding: Sequence[dict[str, Any]], counts: Sequence[Count], now: datetime
-) -> list[int]:
-    """Add where each sum is returned: no two callers are told the same one, though nothing holds the row."""
-    others = [count for count in counts if not count.by]
-    flush: list[Call] = [(_UNFLUSHED, {})] if tx.get_execution_options().get(FLEETING) else []
-    found = scalars(tx, (add, adding[0]), *_numbers(others, now), *flush) if len(adding) == 1 else None
+def _in_one(
+    tx: Connection,
+    add: PointRead,
+    adding: Sequence[dict[str, Any]],
+    counts: Sequence[Count],
+    now: datetime,
+    unflushed: Sequence[Call],
+) -> list[int] | None:
+    """Add and read in one statement, which is one transaction, where the driver has a way for that; else None."""
+    keys = {row["key"] for row in adding}
+    others = [count for count in counts if count.key not in keys]
+    writes: list[Call] = [(add, row) for row in adding]
+    found = scalars(tx, writes, [*_numbers(others, now), *unflushed])
     if found is None:
-        rows = [add.row(tx, row) for row in adding]
-        found = [*(row[0] if row else 0 for row in rows), *_read_counts(tx, others, now)]
-    keys = [*(row["key"] for row in adding), *(count.key for count in others)]
-    sums = dict(zip(keys, found, strict=False))
+        return None
+    sums = dict(zip([*(row["key"] for row in adding), *(count.key for count in others)], found, strict=False))
     return [sums[count.key] or 0 for count in counts]
 
 
-def _row(count: Count, now: datetime) -> dict[str, Any]:
-    return {
-        "key": count.key,
-        "value": None,
-        "number": count.by,
-        "expires_at": now + timedelta(seconds=count.ttl),
-        "now": now,
-    }
+def _rows(counts: Sequence[Count], now: datetime) -> list[dict[str, Any]]:
+    """Answer what is added to each counter, in the order of the keys.
+
+    In that order two calls that share two keys never wait for each other crosswise.
+    """
+    added: dict[str, int] = {}
+    for count in counts:
+        if count.by:
+            added[count.key] = added.get(count.key, 0) + count.by
+    until = {count.key: now + timedelta(seconds=count.ttl) for count in counts}
+    return [
+        {"key": key, "value": None, "number": added[key], "expires_at": until[key], "now": now} for key in sorted(added)
+    ]
 
 
 def _read_counts(tx: Connection, counts: Sequence[Count], now: datetime) -> list[int]:

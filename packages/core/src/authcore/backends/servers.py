@@ -102,16 +102,18 @@ class PooledGiven:
         self._given.dispose(close=False)
 
 
-def _fleeting(dialect: str) -> dict[str, Any]:
+def _fleeting(engine: Engine) -> dict[str, Any]:
     """Answer the options of transactions that need not outlast a power cut."""
-    # PostgreSQL returns each sum with its write: every statement is a transaction, and none is begun and ended.
-    return {FLEETING: True, **({"isolation_level": "AUTOCOMMIT"} if dialect == "postgresql" else {})}
+    # Over psycopg such a one is a single statement, for which none has to be begun and ended.
+    single = engine.dialect.driver == "psycopg" and "schema_translate_map" not in engine.get_execution_options()
+    return {FLEETING: True, "isolation_level": "AUTOCOMMIT" if single else "READ COMMITTED"}
 
 
 class _Pair:
     def __init__(self, engine: Engine, writing: Engine) -> None:
         self.writing = writing
-        self.fleeting = writing.execution_options(**_fleeting(writing.dialect.name))
+        # Of two isolation levels on one engine after the other, SQLAlchemy takes the first.
+        self.fleeting = engine.execution_options(**_fleeting(engine))
         # On the engine: asked for on a connection, it costs a round trip around each read.
         self.reading = engine.execution_options(isolation_level="AUTOCOMMIT")
 
@@ -119,7 +121,7 @@ class _Pair:
 class _AsyncPair:
     def __init__(self, engine: AsyncEngine) -> None:
         self.writing = engine.execution_options(isolation_level="READ COMMITTED")
-        self.fleeting = self.writing.execution_options(**_fleeting(engine.dialect.name))
+        self.fleeting = engine.execution_options(**_fleeting(engine.sync_engine))
         self.reading = engine.execution_options(isolation_level="AUTOCOMMIT")
 
 

@@ -237,6 +237,7 @@ def _of_url(url: URL, create_missing: bool) -> DatabaseSource:
 
 
 def _of_engine(engine: Engine, create_missing: bool) -> DatabaseSource:
+    _check_given(engine)
     name = engine.dialect.name
     if name != "sqlite":
         return Server(name, partial(PooledGiven, engine), lambda: PerLoop(asyncio_url(engine.url)), create_missing)
@@ -248,7 +249,17 @@ def _of_engine(engine: Engine, create_missing: bool) -> DatabaseSource:
     return Sqlite(SqliteGiven(engine), create_missing)
 
 
+def _check_given(engine: Engine) -> None:
+    # SQLAlchemy would let that level win over the one that a transaction asks for.
+    if "isolation_level" in engine.get_execution_options():
+        raise ConfigurationError(
+            "database is an engine with an isolation level among its execution options, which would outdo authcore's: "
+            "give the engine that it was made from, or write create_engine(…, isolation_level=…)."
+        )
+
+
 def _of_async_engine(engine: AsyncEngine, create_missing: bool) -> DatabaseSource:
+    _check_given(engine.sync_engine)
     name = engine.dialect.name
     if name == "sqlite":
         return _of_url(parse_url(engine.url), create_missing)

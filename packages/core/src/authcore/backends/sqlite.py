@@ -262,7 +262,8 @@ def _set_up_writer(connection: sqlite3.Connection) -> None:
 
 def _set_up_counter(connection: sqlite3.Connection) -> None:
     _ensure_wal(connection)
-    connection.execute("PRAGMA synchronous=NORMAL")  # no flush: the next one of a writer's takes it to the disk
+    if connection.execute("PRAGMA journal_mode").fetchone()[0] == "wal":
+        connection.execute("PRAGMA synchronous=NORMAL")  # no flush: the next one of a writer's takes it to the disk
 
 
 def _set_up_reader(connection: sqlite3.Connection) -> None:

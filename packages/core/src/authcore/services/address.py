@@ -13,6 +13,7 @@ Address = ipaddress.IPv4Address | ipaddress.IPv6Address
 _log = logging.getLogger("authcore.address")
 SHARED = "shared"
 SHARED_FACTOR = 50  # a bucket that many clients may share gives this many times the allowance
+KEPT = 256  # characters of a header that are remembered
 _FORWARDING = ("x-forwarded-for", "forwarded", "x-real-ip")
 
 
@@ -44,15 +45,17 @@ def undeclared_proxy(request: Request | None, trusted_proxies: tuple[str, ...]) 
 
 
 def _seen(request: Request, trusted: tuple[str, ...]) -> tuple[Client, str | None]:
-    headers = request.headers
-    hops = headers.get("x-forwarded-for", "")
-    return _judged(request.peer or "", hops, any(name in headers for name in _FORWARDING), trusted)
+    peer, headers = request.peer or "", request.headers
+    hops = headers.get("x-forwarded-for", "") if _is_trusted(peer, trusted) else ""
+    # What anybody may send, and at any length, is not kept.
+    judge = _judged if len(hops) <= KEPT else _judged.__wrapped__
+    return judge(peer, hops, any(name in headers for name in _FORWARDING), trusted)
 
 
 @lru_cache(maxsize=512)
 def _judged(peer: str, hops: str, forwarding: bool, trusted: tuple[str, ...]) -> tuple[Client, str | None]:
     """Answer the client and the address of an undeclared proxy: a request asks for them several times."""
-    if _trusted(peer, trusted):
+    if _is_trusted(peer, trusted):
         return _forwarded(peer, hops, forwarding, trusted), None
     address = _parse(peer)
     if address is None:
@@ -100,6 +103,11 @@ def _trusted(peer: str, trusted: tuple[str, ...]) -> bool:
         return peer in trusted
     address = _parse(peer)
     return address is not None and any(address in network for network in _networks(trusted))
+
+
+@lru_cache(maxsize=512)
+def _is_trusted(peer: str, trusted: tuple[str, ...]) -> bool:
+    return _trusted(peer, trusted)
 
 
 @lru_cache(maxsize=16)
