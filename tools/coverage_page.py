@@ -46,7 +46,7 @@ def named(text: str) -> Iterator[str]:
 
 def tests(folder: Path) -> Iterator[tuple[str, str]]:
     """Yield (place, docstring) of every test below a folder; a module's docstring counts for its first test."""
-    for path in sorted(folder.rglob("test_*.py")):
+    for path in sorted(folder.rglob("*.py")):
         module = ast.parse(path.read_text(encoding="utf-8"))
         found = [node for node in ast.walk(module) if isinstance(node, ast.FunctionDef) and node.name[:5] == "test_"]
         for node in found:

@@ -1,50 +1,20 @@
 """Several guards on one project, each as an object, and as a need of a view, sync and async."""
 
-from datetime import UTC, datetime
 from typing import Any
 
 import pytest
-
-from authcore import Auth, Guard, Request, User
+from named_guards import PERSON, guards
 
 SITE = [("Origin", "http://testserver"), ("Content-Type", "application/json")]
-PERSON = {"email": "ada@example.com", "password": "a passphrase of some length"}
 Ask = Any
 Declare = Any
 SignUp = Any
 
 
-class Keys:
-    """The driver of a guard: programs send a key in a header of their own."""
-
-    def __init__(self, auth: Auth) -> None:
-        self.auth = auth
-
-    def authenticate(self, request: Request) -> User | None:
-        """Answer whose key it is."""
-        return a_user(datetime(2030, 1, 1, tzinfo=UTC)) if request.headers.get("x-api-key") == "k" else None
-
-
-def a_user(now: datetime) -> User:
-    """Answer a user who is in no table of authcore's."""
-    return User(
-        id="7",
-        email="grace@example.com",
-        email_verified=True,
-        display_name=None,
-        anonymous=False,
-        created_at=now,
-        updated_at=now,
-    )
-
-
-GUARDS = {"web": Guard("session"), "api": Guard("token"), "keys": Guard(Keys, ambient=False)}
-
-
 @pytest.fixture(autouse=True)
 def guarded(declare: Declare) -> None:
     """Declare three guards."""
-    declare(guards=GUARDS)
+    declare(guards=guards())
 
 
 def attempt(ask: Ask, a: str, name: str, **person: str) -> Any:

@@ -2,28 +2,22 @@
 
 import json
 import os
-import socket
-import threading
 import time
 from collections.abc import AsyncIterator, Callable, Iterator
-from contextlib import contextmanager
 from typing import Any
 
 import httpx2
 import pytest
-import uvicorn
 from django.core.asgi import get_asgi_application
 from django.http import HttpRequest, StreamingHttpResponse
 from django.test import RequestFactory
-from websockets.exceptions import ConnectionClosed, InvalidStatus
-from websockets.sync.client import ClientConnection, connect
+from live import PASSWORD, SOON, closed, free_port, refused, serving, without_errors
+from websockets.sync.client import connect
 
 from authcore import requirement
 from authcore.errors import NotAuthenticated
 from authcore_django import AuthcoreSocketMiddleware, get_auth, until_ended
 
-PASSWORD = "a passphrase of some length"
-SOON = 10.0  # seconds that no step of a test takes
 left: list[int] = []
 
 pytestmark = pytest.mark.skipif(os.environ.get("AUTHCORE_TEST_DJANGO") == "wsgi", reason="WSGI serves no WebSocket.")
@@ -77,23 +71,6 @@ def application(inner: Any) -> Any:
     return app
 
 
-@contextmanager
-def serving(app: Any, port: int) -> Iterator[None]:
-    """Serve an application in a thread of its own."""
-    server = uvicorn.Server(uvicorn.Config(app, host="127.0.0.1", port=port, log_config=None, lifespan="off"))
-    thread = threading.Thread(target=server.run, daemon=True)
-    thread.start()
-    end = time.monotonic() + SOON
-    while not server.started:
-        assert time.monotonic() < end
-        time.sleep(0.01)
-    try:
-        yield
-    finally:
-        server.should_exit = True
-        thread.join(SOON)
-
-
 @pytest.fixture(params=["plain", "channels"])
 def site(
     request: pytest.FixtureRequest, declare: Callable[..., None], caplog: pytest.LogCaptureFixture
@@ -101,14 +78,12 @@ def site(
     """The host and port of a served project; what the server logs as an error fails the test."""
     left.clear()
     inner = plain if request.param == "plain" else consumer()
-    with socket.socket() as probe:
-        probe.bind(("127.0.0.1", 0))
-        port = int(probe.getsockname()[1])
+    port = free_port()
     declare(base_url=f"http://127.0.0.1:{port}")
-    with serving(application(inner), port):
-        yield f"127.0.0.1:{port}"
-    get_auth().dispose()
-    assert [record.getMessage() for record in caplog.records if record.levelname == "ERROR"] == []
+    with without_errors(caplog):
+        with serving(application(inner), port):
+            yield f"127.0.0.1:{port}"
+        get_auth().dispose()
 
 
 def sign_up(site: str, **more: Any) -> Any:
@@ -117,21 +92,6 @@ def sign_up(site: str, **more: Any) -> Any:
     made = httpx2.post(f"http://{site}/auth/sign-up", json=body, headers={"Origin": f"http://{site}"})
     assert made.status_code == 201, made.text
     return made
-
-
-def closed(client: ClientConnection) -> tuple[int, str]:
-    """Answer how the server closed."""
-    with pytest.raises(ConnectionClosed) as gone:
-        client.recv(timeout=SOON)
-    assert gone.value.rcvd is not None
-    return gone.value.rcvd.code, gone.value.rcvd.reason
-
-
-def refused(address: str, **how: Any) -> int:
-    """Answer the status of a handshake that is refused."""
-    with pytest.raises(InvalidStatus) as answer, connect(address, **{"open_timeout": SOON, **how}):
-        pass
-    return answer.value.response.status_code
 
 
 def test_a_sign_out_by_http_closes_the_socket(site: str) -> None:

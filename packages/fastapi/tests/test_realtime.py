@@ -7,7 +7,6 @@ import secrets
 import socket
 import subprocess
 import sys
-import threading
 import time
 from collections.abc import AsyncIterator, Callable, Iterator
 from contextlib import contextmanager
@@ -21,42 +20,16 @@ import uvicorn
 from fastapi import FastAPI, Request, WebSocket, WebSocketDisconnect
 from fastapi.responses import StreamingResponse
 from fastapi.testclient import TestClient
-from websockets.exceptions import ConnectionClosed, InvalidStatus
+from live import PASSWORD, SOON, bearer, closed, free_port, refused, serving, sign_up, watches_end, without_errors
 from websockets.sync.client import ClientConnection, connect
 
-from authcore import Auth, Password, SignedIn
+from authcore import Auth, Password
 from authcore.errors import Conflict
 from authcore.realtime import SocketRefused
 from authcore.realtime import authenticate_socket as plainly
 from authcore_fastapi import AuthCore, CurrentUser, authenticate_socket, require, until_ended
 
-PASSWORD = "a passphrase of some length"
-SOON = 10.0  # seconds that no step of a test takes
 Make = Callable[..., Auth]
-
-
-def free_port() -> int:
-    """Answer a port that nobody listens on."""
-    with socket.socket() as probe:
-        probe.bind(("127.0.0.1", 0))
-        return int(probe.getsockname()[1])
-
-
-@contextmanager
-def serving(app: Any, port: int) -> Iterator[None]:
-    """Serve an application in a thread of its own."""
-    server = uvicorn.Server(uvicorn.Config(app, host="127.0.0.1", port=port, log_config=None, lifespan="off"))
-    thread = threading.Thread(target=server.run, daemon=True)
-    thread.start()
-    end = time.monotonic() + SOON
-    while not server.started:
-        assert time.monotonic() < end
-        time.sleep(0.01)
-    try:
-        yield
-    finally:
-        server.should_exit = True
-        thread.join(SOON)
 
 
 def application(auth: Auth) -> FastAPI:
@@ -133,41 +106,13 @@ def auth(declare: Make, port: int) -> Auth:
 @pytest.fixture(params=["fastapi", "asgi"])
 def live(request: pytest.FixtureRequest, auth: Auth, port: int, caplog: pytest.LogCaptureFixture) -> Iterator[str]:
     """The address of a served socket; what the server logs as an error fails the test."""
-    with serving({"fastapi": application, "asgi": plain}[request.param](auth), port):
+    with without_errors(caplog), serving({"fastapi": application, "asgi": plain}[request.param](auth), port):
         yield f"ws://127.0.0.1:{port}/live"
-    assert [record.getMessage() for record in caplog.records if record.levelname == "ERROR"] == []
-
-
-def sign_up(auth: Auth, transport: Any = "bearer", email: str = "ada@example.com") -> SignedIn:
-    """Sign somebody up."""
-    signed = auth.blocking.password.sign_up(email=email, password=PASSWORD, transport=transport)
-    assert isinstance(signed, SignedIn)
-    return signed
 
 
 def hello(client: ClientConnection) -> dict[str, Any]:
     """Answer the greeting."""
     return dict(json.loads(client.recv(timeout=SOON)))
-
-
-def closed(client: ClientConnection) -> tuple[int, str]:
-    """Answer how the server closed."""
-    with pytest.raises(ConnectionClosed) as gone:
-        client.recv(timeout=SOON)
-    assert gone.value.rcvd is not None
-    return gone.value.rcvd.code, gone.value.rcvd.reason
-
-
-def refused(address: str, **how: Any) -> int:
-    """Answer the status of a handshake that is refused."""
-    with pytest.raises(InvalidStatus) as answer, connect(address, **{"open_timeout": SOON, **how}):
-        pass
-    return answer.value.response.status_code
-
-
-def bearer(token: str) -> dict[str, Any]:
-    """Answer how a client offers a token."""
-    return {"subprotocols": ["authcore.bearer", token], "open_timeout": SOON}
 
 
 def test_a_sign_out_closes_the_socket_within_a_second(live: str, auth: Auth) -> None:
@@ -257,26 +202,22 @@ def test_a_client_that_hangs_up_harms_nobody(live: str, auth: Auth) -> None:
         pass
     with connect(live, **bearer(sign_up(auth).access_token)) as client:
         hello(client)
-    end = time.monotonic() + SOON
-    while len(auth.backends.watches):
-        assert time.monotonic() < end
-        time.sleep(0.02)
+    watches_end(auth)
 
 
 def test_what_an_application_leaves_out_is_no_error(auth: Auth, port: int, caplog: pytest.LogCaptureFixture) -> None:
     """A handler that looks for no disconnect ends with the session; an AuthError of its own closes as it does."""
-    signed = sign_up(auth)
-    app = application(auth)
-    with serving(app, port), connect(f"ws://127.0.0.1:{port}/careless", **bearer(signed.access_token)) as client:
+    signed, app = sign_up(auth), application(auth)
+    offered = bearer(signed.access_token)
+    address = f"ws://127.0.0.1:{port}"
+    with without_errors(caplog), serving(app, port), connect(f"{address}/careless", **offered) as client:
         client.send("here")
         assert client.recv(timeout=SOON) == "here"
-        with connect(f"ws://127.0.0.1:{port}/conflict", **bearer(signed.access_token)) as other:
+        with connect(f"{address}/conflict", **offered) as other:
             assert closed(other) == (1008, "conflict")
-        assert refused(f"ws://127.0.0.1:{port}/second-factor", **bearer(signed.access_token)) == 403
+        assert refused(f"{address}/second-factor", **offered) == 403
         auth.blocking.sessions.revoke_session(signed.session.id)
         assert closed(client) == (4401, "session_ended")
-
-    assert [record.getMessage() for record in caplog.records if record.levelname == "ERROR"] == []
 
 
 def test_events_end_with_the_session(auth: Auth, port: int) -> None:
@@ -339,7 +280,8 @@ def database() -> Iterator[str]:
 def another_process(database: str, port: int) -> Iterator[None]:
     """Serve the application in a process of its own."""
     command = [sys.executable, str(Path(__file__)), database, str(port)]
-    process = subprocess.Popen(command, stdout=subprocess.DEVNULL, stderr=subprocess.PIPE, text=True)
+    own = {**os.environ, "PYTHONPATH": os.pathsep.join(sys.path)}
+    process = subprocess.Popen(command, env=own, stdout=subprocess.DEVNULL, stderr=subprocess.PIPE, text=True)
     try:
         end = time.monotonic() + 30
         while True:

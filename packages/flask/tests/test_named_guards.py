@@ -1,49 +1,23 @@
 """Several guards on one application, each as an object, and as a need of a view."""
 
 from collections.abc import Callable
-from datetime import UTC, datetime
-from typing import Any
+from typing import Any, ClassVar
 
 import pytest
 from flask import Flask, Response, jsonify, request
+from named_guards import NamedGuards, guards
 from werkzeug.test import TestResponse
 
-from authcore import Auth, ConfigurationError, Guard, Request, User
+from authcore import Auth, ConfigurationError
 from authcore_flask import AuthCore, current_user, guard, require, set_cookies
 
-ORIGIN = {"Origin": "http://localhost"}
 
-SignUp = Callable[..., dict[str, Any]]
-PERSON = {"email": "ada@example.com", "password": "a passphrase of some length"}
+class Answer:
+    """An answer as httpx has it."""
 
-
-class Keys:
-    """The driver of a guard: programs send a key in a header of their own."""
-
-    def __init__(self, auth: Auth) -> None:
-        self.auth = auth
-
-    def authenticate(self, request: Request) -> User | None:
-        """Answer whose key it is."""
-        now = datetime(2030, 1, 1, tzinfo=UTC)
-        known = request.headers.get("x-api-key") == "k"
-        return a_user(now) if known else None
-
-
-def a_user(now: datetime) -> User:
-    """Answer a user who is in no table of authcore's."""
-    return User(
-        id="7",
-        email="grace@example.com",
-        email_verified=True,
-        display_name=None,
-        anonymous=False,
-        created_at=now,
-        updated_at=now,
-    )
-
-
-GUARDS = {"web": Guard("session"), "api": Guard("token"), "keys": Guard(Keys, ambient=False)}
+    def __init__(self, answer: TestResponse) -> None:
+        self.status_code, self.headers, self.text = answer.status_code, answer.headers, answer.text
+        self.json = answer.get_json
 
 
 class Fresh:
@@ -51,14 +25,15 @@ class Fresh:
 
     def __init__(self, app: Flask) -> None:
         self.app = app
+        self.cookies: dict[str, str] = {}
 
-    def get(self, path: str, **how: Any) -> TestResponse:
+    def get(self, path: str, **how: Any) -> Answer:
         """Send a GET."""
-        return self.app.test_client(use_cookies=False).get(path, **how)
+        return Answer(self.app.test_client(use_cookies=False).get(path, **how))
 
-    def post(self, path: str, **how: Any) -> TestResponse:
+    def post(self, path: str, **how: Any) -> Answer:
         """Send a POST."""
-        return self.app.test_client(use_cookies=False).post(path, **how)
+        return Answer(self.app.test_client(use_cookies=False).post(path, **how))
 
 
 @pytest.fixture
@@ -66,7 +41,7 @@ def client(declare: Callable[..., Auth]) -> Fresh:
     """Answer a client of an application with three guards."""
     app = Flask(__name__)
     app.testing = True
-    AuthCore(app, declare(guards=GUARDS))
+    AuthCore(app, declare(guards=guards()))
 
     @app.get("/who/<name>")
     def who(name: str) -> dict[str, Any]:
@@ -114,88 +89,10 @@ def client(declare: Callable[..., Auth]) -> Fresh:
     return Fresh(app)
 
 
-def credentials(name: str, answer: Any) -> dict[str, str]:
-    """Answer the headers that carry what an attempt handed out."""
-    if name == "api":
-        return {"Authorization": f"Bearer {answer.json['token']}"}
-    return {"Cookie": answer.headers["set-cookie"].partition(";")[0]}
+class TestNamedGuards(NamedGuards):
+    """What every adapter does alike."""
 
-
-@pytest.mark.parametrize(("name", "other"), [("web", "api"), ("api", "web")])
-def test_a_guard_signs_in_by_its_own_credential(client: Fresh, sign_up: SignUp, name: str, other: str) -> None:
-    """S16, S18, S19: `attempt` is true with a cookie or tokens, by which that guard alone knows who asks."""
-    sign_up(client)
-
-    wrong = client.post(f"/enter/{name}", json={**PERSON, "password": "something else entirely"}, headers=ORIGIN)
-    right = client.post(f"/enter/{name}", json=PERSON, headers=ORIGIN)
-    carried = credentials(name, right)
-    known, unknown = client.get(f"/who/{name}", headers=carried), client.get(f"/who/{other}", headers=carried)
-
-    assert (wrong.json["succeeded"], wrong.headers.get("set-cookie")) == (False, None)
-    assert (right.json["succeeded"], right.json["email"]) == (True, "ada@example.com")
-    assert (right.json["token"] is None, right.headers.get("set-cookie") is None) == (name == "web", name == "api")
-    assert known.json == {"email": "ada@example.com", "check": True, "guest": False}
-    assert unknown.json == {"email": None, "check": False, "guest": True}
-
-
-def test_a_guard_signs_out(client: Fresh, sign_up: SignUp) -> None:
-    """S18: `logout` ends the session of the guard that is asked, and takes its cookie away."""
-    sign_up(client)
-    carried = credentials("web", client.post("/enter/web", json=PERSON, headers=ORIGIN))
-
-    other = client.post("/leave/api", headers={**carried, **ORIGIN})
-    still = client.get("/who/web", headers=carried)
-    left = client.post("/leave/web", headers={**carried, **ORIGIN})
-
-    assert (other.json, still.json["check"]) == ({"ended": False}, True)
-    assert left.json == {"ended": True}
-    assert left.headers["set-cookie"].startswith("authcore_session=;")
-    assert client.get("/who/web", headers=carried).json["guest"]
-
-
-def test_a_named_guard_is_who_the_current_user_is(client: Fresh, sign_up: SignUp, lookups: list[str]) -> None:
-    """S17: behind `require(guard="api")` the current user and the guard without a name are its own, looked up once."""
-    sign_up(client)
-    carried = credentials("api", client.post("/enter/api", json=PERSON, headers=ORIGIN))
-    client.get("/api", headers=carried)
-    lookups.clear()
-
-    answer, refused = client.get("/api", headers=carried), client.get("/api")
-
-    assert answer.json == {"email": "ada@example.com", "again": "ada@example.com"}
-    assert len(lookups) == 1
-    assert (refused.status_code, refused.json["error"]["code"]) == (401, "not_authenticated")
-
-
-def test_a_driver_of_ones_own_is_a_guard(client: Fresh) -> None:
-    """S17, S20: a driver that the application wrote, made of the Auth, lets in whose key it knows."""
-    let_in, refused = client.get("/keys", headers={"X-Api-Key": "k"}), client.get("/keys")
-
-    assert let_in.json == {"email": "grace@example.com"}
-    assert (refused.status_code, refused.json["error"]["code"]) == (401, "not_authenticated")
-
-
-def test_a_session_of_fewer_scopes(client: Fresh, sign_up: SignUp) -> None:
-    """RFC 6750 3.1: `login(scopes=…)` makes a session that a route refuses which asks for more."""
-    body = sign_up(client)
-    narrow = client.post("/vouch", json={"id": body["user"]["id"]}, headers=ORIGIN)
-    carried = credentials("api", narrow)
-
-    scoped, plain = client.get("/scoped", headers=carried), client.get("/api", headers=carried)
-
-    assert plain.status_code == 200
-    assert (scoped.status_code, scoped.json["error"]["code"]) == (403, "insufficient_scope")
-    assert scoped.headers["WWW-Authenticate"] == 'Bearer error="insufficient_scope", scope="read write"'
-
-
-def test_an_optional_guard_lets_nobody_in(client: Fresh, sign_up: SignUp) -> None:
-    """`require(optional=True)` lets in whom any of its guards knows, and nobody."""
-    sign_up(client)
-    carried = [credentials(name, client.post(f"/enter/{name}", json=PERSON, headers=ORIGIN)) for name in ("web", "api")]
-
-    answers = [client.get("/either", headers=headers).json["email"] for headers in (*carried, {})]
-
-    assert answers == ["ada@example.com", "ada@example.com", None]
+    origin: ClassVar = {"Origin": "http://localhost"}
 
 
 def test_a_guard_that_is_not_there(client: Fresh) -> None:

@@ -2,28 +2,23 @@
 
 import asyncio
 import json
-import socket
 import threading
 import time
 from collections.abc import AsyncIterator, Callable, Iterator
-from contextlib import contextmanager
 from typing import Any
 
 import httpx2
 import pytest
-import uvicorn
 from litestar import Litestar, Request, WebSocket, get, websocket
 from litestar.exceptions import WebSocketDisconnect
 from litestar.response import ServerSentEvent, Stream
 from litestar.testing import TestClient
-from websockets.exceptions import ConnectionClosed, InvalidStatus
-from websockets.sync.client import ClientConnection, connect
+from live import SOON, bearer, closed, free_port, refused, serving, sign_up, watches_end, without_errors
+from websockets.sync.client import connect
 
-from authcore import Auth, SignedIn
+from authcore import Auth
 from authcore_litestar import AuthCore, authenticate_socket, require, until_ended
 
-PASSWORD = "a passphrase of some length"
-SOON = 10.0  # seconds that no step of a test takes
 left: list[int] = []
 
 
@@ -74,29 +69,10 @@ async def poll(request: Request[Any, Any, Any]) -> str:
     return "never"
 
 
-@contextmanager
-def serving(app: Any, port: int) -> Iterator[None]:
-    """Serve an application in a thread of its own."""
-    server = uvicorn.Server(uvicorn.Config(app, host="127.0.0.1", port=port, log_config=None, lifespan="off"))
-    thread = threading.Thread(target=server.run, daemon=True)
-    thread.start()
-    end = time.monotonic() + SOON
-    while not server.started:
-        assert time.monotonic() < end
-        time.sleep(0.01)
-    try:
-        yield
-    finally:
-        server.should_exit = True
-        thread.join(SOON)
-
-
 @pytest.fixture
 def port() -> int:
     """A port that nobody listens on."""
-    with socket.socket() as probe:
-        probe.bind(("127.0.0.1", 0))
-        return int(probe.getsockname()[1])
+    return free_port()
 
 
 @pytest.fixture
@@ -115,36 +91,8 @@ def app(auth: Auth) -> Litestar:
 @pytest.fixture
 def address(app: Litestar, port: int, caplog: pytest.LogCaptureFixture) -> Iterator[str]:
     """Where the application is served; what the server logs as an error fails the test."""
-    with serving(app, port):
+    with without_errors(caplog), serving(app, port):
         yield f"ws://127.0.0.1:{port}"
-    assert [record.getMessage() for record in caplog.records if record.levelname == "ERROR"] == []
-
-
-def sign_up(auth: Auth, transport: Any = "bearer", email: str = "ada@example.com") -> SignedIn:
-    """Sign somebody up."""
-    signed = auth.blocking.password.sign_up(email=email, password=PASSWORD, transport=transport)
-    assert isinstance(signed, SignedIn)
-    return signed
-
-
-def closed(client: ClientConnection) -> tuple[int, str]:
-    """Answer how the server closed."""
-    with pytest.raises(ConnectionClosed) as gone:
-        client.recv(timeout=SOON)
-    assert gone.value.rcvd is not None
-    return gone.value.rcvd.code, gone.value.rcvd.reason
-
-
-def refused(address: str, **how: Any) -> int:
-    """Answer the status of a handshake that is refused."""
-    with pytest.raises(InvalidStatus) as answer, connect(address, **{"open_timeout": SOON, **how}):
-        pass
-    return answer.value.response.status_code
-
-
-def bearer(token: str) -> dict[str, Any]:
-    """Answer how a client offers a token."""
-    return {"subprotocols": ["authcore.bearer", token], "open_timeout": SOON}
 
 
 def test_a_sign_out_by_http_closes_the_socket(address: str, auth: Auth) -> None:
@@ -217,10 +165,7 @@ def test_a_client_that_hangs_up_harms_nobody(address: str, auth: Auth) -> None:
         pass
     with connect(f"{address}/live", **bearer(sign_up(auth).access_token)) as client:
         client.recv(timeout=SOON)
-    end = time.monotonic() + SOON
-    while len(auth.backends.watches):
-        assert time.monotonic() < end
-        time.sleep(0.02)
+    watches_end(auth)
 
 
 @pytest.mark.parametrize("path", ["/events", "/lines"])
