@@ -50,12 +50,12 @@ def taken(tree: ast.Module) -> Iterator[str]:
             yield node.attr
 
 
-@pytest.mark.parametrize(("stranger", "database"), [("bottle_adapter", "sqlite"), ("starlette_adapter", "postgresql")])
-def test_a_stranger_passes_whole(tmp_path: Path, stranger: str, database: str) -> None:
+@pytest.mark.parametrize("stranger", STRANGERS)
+def test_a_stranger_passes_whole(tmp_path: Path, stranger: str) -> None:
     """Every test of the suite passes: none fails, none is skipped, none is expected to fail."""
     driver = f"{stranger}:{STRANGERS[stranger]}"
 
-    status, output = run(tmp_path, "--authcore-driver", driver, "--authcore-database", database)
+    status, output = run(tmp_path, "--authcore-driver", driver, "--authcore-database", "sqlite")
 
     assert status == pytest.ExitCode.OK, output
     last = output.splitlines()[-1]
