@@ -114,7 +114,7 @@ def test_without_autocommit_counting_is_refused(project: str) -> None:
     assert rows(project, "Attempt").count() == 0
 
 
-def test_nor_is_anything_counted_on_a_connection_that_is_opened_for_it(project: str) -> None:
+def test_without_autocommit_a_count_that_opens_the_connection_is_refused(project: str) -> None:
     """A project whose settings say AUTOCOMMIT=False has no connection yet when it first counts."""
     from authcore.backends.kv_sql import SqlKeyValue
     from authcore_django import get_auth

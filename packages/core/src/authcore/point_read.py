@@ -2,7 +2,7 @@
 
 SQLAlchemy compiles them, and its types convert what goes in and what comes out. Where nobody listens to an engine, the
 driver gets the compiled text at once: SQLite finds a row in 8 µs, and SQLAlchemy spends 22 more on results that could
-be long. To PostgreSQL, over psycopg, several go in one trip.
+be long. To PostgreSQL, over psycopg, blocking or on an event loop, several go in one trip.
 """
 
 from __future__ import annotations
@@ -32,8 +32,8 @@ Sent = tuple[str, Any]
 class Point:
     """A statement that is compiled once for each kind of database."""
 
-    def __init__(self, statement: Any) -> None:
-        self.statement = statement
+    def __init__(self, statement: Executable) -> None:
+        self.statement: Any = statement
         self._compiled: dict[str, _Compiled] = {}
 
     def sent(self, tx: Connection, values: Values) -> Sent:
@@ -72,9 +72,6 @@ class PointRead(Point):
 
 class PointWrite(Point):
     """A statement that writes few rows and answers none."""
-
-    def __init__(self, statement: Executable) -> None:
-        super().__init__(statement)
 
     def run(self, tx: Connection, values: Values) -> int:
         """Run it alone and answer how many rows it met."""
@@ -179,7 +176,7 @@ def _straight(tx: Connection) -> Callable[..., Sequence[Any]] | None:
     if tx.dialect.driver != "psycopg" or _is_heard(tx):
         return None
     raw = tx.connection.driver_connection
-    raw = getattr(raw, "lent", raw)  # a framework's own, which may not be closed
+    raw = getattr(raw, "lent", raw)  # an adapter lends the framework's own connection behind a wrapper
     if type(raw).__module__.partition(".")[0] != "psycopg":
         return None
     return _Awaited(raw).send if tx.dialect.is_async else _Blocking(raw).send

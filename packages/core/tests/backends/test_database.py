@@ -217,10 +217,12 @@ def test_a_restarted_server_is_not_noticed(make: Make, postgres_url: str, method
 
 
 @pytest.mark.parametrize("method", ["read", "write"])
-def test_nor_is_it_where_the_driver_is_asked_at_once(
+def test_a_restarted_server_is_not_noticed_past_sqlalchemy(
     make: Make, postgres_url: str, method: str, caplog: pytest.LogCaptureFixture
 ) -> None:
-    """Every connection of the pool has died: the first call that finds out lets go of all of them, without a word."""
+    """Where the driver is asked directly and every connection of the pool has died, the first call that finds out lets
+    go of all of them, and logs nothing.
+    """
     db = _noted(make(postgres_url))
     met = threading.Barrier(3)
     _together(3, lambda _: run_blocking(db.read(_meet, met)))
@@ -230,8 +232,8 @@ def test_nor_is_it_where_the_driver_is_asked_at_once(
     assert caplog.text == ""
 
 
-async def test_nor_is_it_there_on_a_loop(make: Make, postgres_url: str) -> None:
-    """Under asyncio alike."""
+async def test_a_restarted_server_is_not_noticed_past_sqlalchemy_on_a_loop(make: Make, postgres_url: str) -> None:
+    """Under asyncio too, what asks the driver directly lets go of a pool that has died."""
     db = _noted(make(postgres_url), Drive.ASYNCIO)
     await asyncio.gather(*(db.read(_text_at_once, 1) for _ in range(3)))
     _cut_connections(postgres_url)

@@ -226,7 +226,7 @@ class _Borrowed:
     """Django's DBAPI connection on loan: SQLAlchemy may run statements on it and change nothing about it.
 
     Among what its dialects set up are SQLite's REGEXP, which is Django's already, and a handler of PostgreSQL's notices
-    a connection.
+    a connection. `lent` is the connection itself, for statements that go past SQLAlchemy.
     """
 
     _IGNORED = frozenset({"commit", "rollback", "close", "create_function", "add_notice_handler"})
